@@ -1,0 +1,1 @@
+"""Definition files: TOML in, nouns out, every mistake at once."""

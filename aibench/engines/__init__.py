@@ -1,0 +1,1 @@
+"""Engines: a phase in, a measurement out; one file (or folder) a tool."""

@@ -1,0 +1,1 @@
+"""How samples and checkpoints lie on disk."""

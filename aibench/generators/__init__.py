@@ -1,0 +1,1 @@
+"""Kinds of workload: settings in, phases out; one file a kind."""

@@ -1,0 +1,127 @@
+"""From counts to rates: the metrics of one sample, in base units, with their direction.
+
+The only place that divides. The judge and the reporters read the same values from here.
+"""
+
+from dataclasses import dataclass
+
+from aibench.model import READS, WRITES, Measurement, Operation, Phase, Sample
+from aibench.stats.histogram import enough_for, mean, percentile
+
+_PERCENTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999))
+#: What one operation of a phase is called.
+_NOUNS = {
+    Operation.READ_FILES: "files",
+    Operation.WRITE_FILES: "files",
+    Operation.READ_BLOCKS: "iops",
+    Operation.WRITE_BLOCKS: "iops",
+    Operation.SAVE_SHARDS: "shards",
+    Operation.LOAD_SHARDS: "shards",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One figure: ``value`` in ``unit`` (``B/s``, ``op/s``, ``ns``), None where it is missing.
+
+    ``better`` is ``higher`` or ``lower``. ``main`` marks the figures that a reader wants first.
+    ``why_missing`` says why there is no value.
+    """
+
+    name: str
+    title: str
+    value: float | None
+    unit: str
+    better: str
+    main: bool = False
+    why_missing: str = ""
+
+
+def metrics(phase: Phase, sample: Sample) -> tuple[Metric, ...]:
+    """All figures of ``sample``, the main ones first.
+
+    Throughput is all bytes over the time from the first start to the last end, including fsync
+    and close. Percentiles need enough operations (`stats.histogram.enough_for`).
+    """
+    measured = sample.measurement
+    return (*_rates(phase, measured), *_timers(phase, measured), *_latencies(measured))
+
+
+def _per_second(count: int, elapsed_ns: int) -> float | None:
+    return count * 10**9 / elapsed_ns if elapsed_ns else None
+
+
+def _rates(phase: Phase, measured: Measurement) -> list[Metric]:
+    found = []
+    moves_bytes = phase.operation in READS | WRITES
+    if moves_bytes:
+        direction = "read" if phase.operation in READS else "write"
+        found.append(
+            Metric(
+                name=f"{direction}_bandwidth",
+                title=f"{direction} bandwidth",
+                value=_per_second(measured.bytes, measured.elapsed_ns),
+                unit="B/s",
+                better="higher",
+                main=True,
+            )
+        )
+    noun = _NOUNS.get(phase.operation, "operations")
+    found.append(
+        Metric(
+            name="iops" if noun == "iops" else f"{noun}_per_second",
+            title="IOPS" if noun == "iops" else f"{noun} per second",
+            value=_per_second(measured.operations, measured.elapsed_ns),
+            unit="op/s",
+            better="higher",
+            main=not moves_bytes or noun in ("files", "iops"),
+        )
+    )
+    return found
+
+
+def _timers(phase: Phase, measured: Measurement) -> list[Metric]:
+    found = [
+        Metric(name=f"{name}_time", title=f"{name} time", value=value, unit="ns", better="lower",
+               main=True)
+        for name, value in measured.timers.items()
+    ]  # fmt: skip
+    if phase.operation in (Operation.SAVE_SHARDS, Operation.LOAD_SHARDS):
+        found.append(
+            Metric(name="makespan", title="makespan, all ranks", value=measured.elapsed_ns,
+                   unit="ns", better="lower", main=True)
+        )  # fmt: skip
+    found.append(
+        Metric(name="first_done", title="first worker done after", value=measured.first_done_ns,
+               unit="ns", better="lower")
+    )  # fmt: skip
+    return found
+
+
+def _latencies(measured: Measurement) -> list[Metric]:
+    found = []
+    for kind, histogram in measured.histograms.items():
+        label = "latency" if kind == "whole" else f"{kind} latency"
+        stem = "latency" if kind == "whole" else f"{kind}_latency"
+        found.append(
+            Metric(name=f"{stem}_mean", title=f"{label}, mean", value=mean(histogram),
+                   unit="ns", better="lower", why_missing="nothing was counted")
+        )  # fmt: skip
+        for name, share in _PERCENTILES:
+            enough = enough_for(share, histogram.count)
+            found.append(
+                Metric(
+                    name=f"{stem}_{name}",
+                    title=f"{label}, {name}",
+                    value=percentile(histogram, share) if enough else None,
+                    unit="ns",
+                    better="lower",
+                    main=kind == "whole" and name in ("p50", "p99"),
+                    why_missing="" if enough else f"only {histogram.count} operations",
+                )
+            )
+        found.append(
+            Metric(name=f"{stem}_max", title=f"{label}, max", value=histogram.max_ns, unit="ns",
+                   better="lower", why_missing="nothing was counted")
+        )  # fmt: skip
+    return found

@@ -1,0 +1,164 @@
+"""What was counted: integer counts and integer nanoseconds. Rates are derived, never stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something to know about a result: a stable code and a sentence with the figures."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """Latencies in nanoseconds, log-linear with 64 bins an octave (`stats.histogram`).
+
+    ``bins`` holds (bin number, count) for the bins that are not empty, in order.
+    """
+
+    bins: tuple[tuple[int, int], ...]
+    count: int
+    total_ns: int
+    min_ns: int | None
+    max_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """What happened in each interval of ``interval_ns`` from the start; all tuples are as long.
+
+    Operations and bytes count where they ended. Latencies are those of the whole operation
+    (file, request, call); None where nothing ended.
+    """
+
+    interval_ns: int
+    operations: tuple[int, ...]
+    bytes: tuple[int, ...]
+    p50_ns: tuple[int | None, ...] = ()
+    p99_ns: tuple[int | None, ...] = ()
+    max_ns: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerResult:
+    """What one thread of control did; times in nanoseconds after the common start.
+
+    CPU times are None where the tool doesn't tell them for each worker.
+    """
+
+    host: str
+    process: int
+    thread: int
+    operations: int
+    bytes: int
+    start_ns: int
+    end_ns: int
+    user_ns: int | None = None
+    system_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRun:
+    """What really ran: the tool, its own version, the exact command and the job file."""
+
+    name: str
+    version: str
+    command: tuple[str, ...] = ()
+    job: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What an engine gives back for one phase.
+
+    ``elapsed_ns`` runs from the first start to the last end. ``first_done_ns`` and
+    ``last_done_ns`` are when the first and the last worker ended, from the first start.
+    ``timers`` holds named durations that are the largest over all workers, such as ``blocked``
+    and ``durable``. ``histograms`` has one entry for each type of operation; the one named
+    ``whole`` is the complete operation (file, request, call). ``errors`` counts failed operations.
+    """
+
+    operations: int
+    bytes: int
+    elapsed_ns: int
+    first_done_ns: int
+    last_done_ns: int
+    start_spread_ns: int
+    errors: int = 0
+    timers: Mapping[str, int] = field(default_factory=dict)
+    histograms: Mapping[str, Histogram] = field(default_factory=dict)
+    series: Series | None = None
+    workers: tuple[WorkerResult, ...] = ()
+    tool: ToolRun | None = None
+    warnings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        if min(self.operations, self.bytes, self.elapsed_ns, self.errors) < 0:
+            raise ValueError("counts and times are never negative")
+
+
+class CacheState(StrEnum):
+    """Where the bytes of a read phase came from, as far as the evidence goes."""
+
+    COLD = "cold"
+    MIXED = "mixed"
+    WARM = "warm"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known about the caches of one read phase.
+
+    ``resident_share`` is the share of the bytes that the page cache held before the phase, of
+    ``resident_files`` files looked at out of ``files``, by ``resident_method`` (cachestat or
+    mincore). ``delivered_bytes`` is what the storage delivered during the phase by
+    ``delivered_source``. Both are None where they can't be known; ``reason`` says why the state
+    is what it is. ``eviction`` says what was done before.
+    """
+
+    state: CacheState
+    reason: str
+    asked_bytes: int
+    resident_share: float | None = None
+    resident_files: int = 0
+    files: int = 0
+    resident_method: str = ""
+    delivered_bytes: int | None = None
+    delivered_source: str = ""
+    eviction: str = ""
+
+    @property
+    def delivered_share(self) -> float | None:
+        """Bytes that storage delivered over bytes that the workload asked for."""
+        if self.delivered_bytes is None or self.asked_bytes == 0:
+            return None
+        return self.delivered_bytes / self.asked_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """What the harness did in the same phase with no I/O behind it, by the null engine."""
+
+    operations: int
+    bytes: int
+    elapsed_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One phase, one repeat. ``reasons`` say why it does not count; ``warnings`` don't stop it."""
+
+    workload: str
+    phase: str
+    repeat: int
+    started_at: str
+    measurement: Measurement
+    evidence: Evidence | None = None
+    ceiling: Ceiling | None = None
+    warnings: tuple[Finding, ...] = ()
+    reasons: tuple[Finding, ...] = ()

@@ -1,0 +1,1 @@
+"""What the machine says: mounts, caches, devices, environment."""

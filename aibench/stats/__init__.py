@@ -1,0 +1,1 @@
+"""Estimators and histograms; no clock, file or process in here."""

@@ -1,0 +1,1 @@
+"""Worker processes and the loops that they run."""

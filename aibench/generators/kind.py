@@ -1,0 +1,39 @@
+"""What every kind of workload is: a schema for its settings and a function to phases."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from aibench.model import CachePolicy, Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the command line adds to a workload's own settings.
+
+    ``cache`` overrides the workload's policy where set. ``cpus`` is the number of usable cores,
+    for settings that say 0 (automatic).
+    """
+
+    workload: str
+    seed: int
+    cpus: int
+    cache: CachePolicy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of workload: what it does, its settings, its default engine, its phases.
+
+    ``phases`` is pure: equal settings and requests give equal phases, preparing ones first.
+    ``scaled`` names the settings that ``--scale`` multiplies.
+    """
+
+    name: str
+    summary: str
+    engine: str
+    settings: type[BaseModel]
+    phases: Callable[[Any, Request], tuple[Phase, ...]]
+    scaled: tuple[str, ...] = ()

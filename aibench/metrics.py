@@ -53,6 +53,7 @@ def _per_second(count: int, elapsed_ns: int) -> float | None:
 
 def _rates(phase: Phase, measured: Measurement) -> list[Metric]:
     found = []
+    why_missing = "" if measured.elapsed_ns else "it took no time"
     moves_bytes = phase.operation in READS | WRITES
     if moves_bytes:
         direction = "read" if phase.operation in READS else "write"
@@ -64,6 +65,7 @@ def _rates(phase: Phase, measured: Measurement) -> list[Metric]:
                 unit="B/s",
                 better="higher",
                 main=True,
+                why_missing=why_missing,
             )
         )
     noun = _NOUNS.get(phase.operation, "operations")
@@ -75,6 +77,7 @@ def _rates(phase: Phase, measured: Measurement) -> list[Metric]:
             unit="op/s",
             better="higher",
             main=not moves_bytes or noun in ("files", "iops"),
+            why_missing=why_missing,
         )
     )
     return found
@@ -103,9 +106,10 @@ def _latencies(measured: Measurement) -> list[Metric]:
     for kind, histogram in measured.histograms.items():
         label = "latency" if kind == "whole" else f"{kind} latency"
         stem = "latency" if kind == "whole" else f"{kind}_latency"
+        why_missing = "" if histogram.count else "nothing was counted"
         found.append(
             Metric(name=f"{stem}_mean", title=f"{label}, mean", value=mean(histogram),
-                   unit="ns", better="lower", why_missing="nothing was counted")
+                   unit="ns", better="lower", why_missing=why_missing)
         )  # fmt: skip
         for name, share in _PERCENTILES:
             enough = enough_for(share, histogram.count)
@@ -122,6 +126,6 @@ def _latencies(measured: Measurement) -> list[Metric]:
             )
         found.append(
             Metric(name=f"{stem}_max", title=f"{label}, max", value=histogram.max_ns, unit="ns",
-                   better="lower", why_missing="nothing was counted")
+                   better="lower", why_missing=why_missing)
         )  # fmt: skip
     return found

@@ -77,12 +77,13 @@ def parse_duration(text: str) -> int:
 
 
 def _three_digits(value: float) -> str:
-    """Three significant digits, never in exponent form."""
-    if value == 0:
+    """Three significant digits; in exponent form below 0.0001 only."""
+    size = abs(value)
+    if size == 0:
         return "0"
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-    if abs(value) < 0.995:
-        return f"{value:.3g}" if abs(value) >= 1e-4 else f"{value:.1e}"
+    if size < 0.9995:
+        return f"{value:.3g}" if size >= 1e-4 else f"{value:.1e}"
+    digits = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
     return f"{value:.{digits}f}"
 
 

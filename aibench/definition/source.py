@@ -84,20 +84,29 @@ def _sentence(detail: dict[str, Any], schema: type[BaseModel]) -> str:
 
 def line_of(text: str, path: tuple[str, ...]) -> int | None:
     """The line of ``text`` that sets the key ``path``, or its table's; None when not found."""
-    current: list[str] = []
+    current: tuple[str, ...] = ()
     best: int | None = None
-    seen: dict[str, int] = {}
-    wanted = tuple(path)
+    seen: dict[tuple[str, ...], int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*(\[{1,2})\s*([^\]]+?)\s*\]{1,2}", line):
-            current = [part.strip().strip("\"'") for part in header.group(2).split(".")]
-            if header.group(1) == "[[":
-                count = seen[header.group(2)] = seen.get(header.group(2), -1) + 1
-                current.append(str(count))
-            if tuple(current) == wanted[: len(current)]:
+        if header := re.match(r"\s*(\[{1,2})\s*([^\[\]]+?)\s*\]{1,2}\s*(#.*)?$", line):
+            names = [part.strip().strip("\"'") for part in header.group(2).split(".")]
+            current = _table(names, header.group(1) == "[[", seen)
+            if current == path[: len(current)]:
                 best = number
         elif key := re.match(r"\s*([A-Za-z0-9_\-\"'.]+)\s*=", line):
             full = (*current, *(part.strip("\"'") for part in key.group(1).split(".")))
-            if full == wanted[: len(full)]:
+            if full == path[: len(full)]:
                 return number
     return best
+
+
+def _table(names: list[str], element: bool, seen: dict[tuple[str, ...], int]) -> tuple[str, ...]:
+    """The path of a table with the indices of the arrays that it lies in; ``seen`` counts them."""
+    path: tuple[str, ...] = ()
+    for depth, name in enumerate(names, start=1):
+        path = (*path, name)
+        if element and depth == len(names):
+            seen[path] = seen.get(path, -1) + 1
+        if path in seen:
+            path = (*path, str(seen[path]))
+    return path

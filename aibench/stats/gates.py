@@ -1,0 +1,203 @@
+"""What forbids a verdict, and in which direction: the one-sided gates.
+
+A cached run may be too fast, so it can't show that a figure is met; a client at its limit makes
+storage look too slow, so it can't show that a figure is missed. Each gate says which of the two
+it forbids, why, and what would open it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aibench.model import (
+    READS,
+    WRITES,
+    CacheState,
+    Ceiling,
+    Claim,
+    Finding,
+    Measurement,
+    Phase,
+    RunRecord,
+    Sample,
+    SyncPolicy,
+)
+
+#: Under this ceiling over measured rate the client is the limit.
+CLIENT_BOUND_BELOW = 1.25
+#: From this on the ceiling proves that the harness was not the limit.
+PROOF_FROM = 2.0
+#: What one client can drive alone. Any other unit of a storage system takes several clients.
+ONE_CLIENT_SCOPES = frozenset({"client", "device", "disk", "drive"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One thing that stands in the way of a verdict; ``remedy`` is what would remove it."""
+
+    finding: Finding
+    forbids_met: bool = False
+    forbids_not_met: bool = False
+    remedy: str = ""
+
+
+#: Warnings that forbid verdicts: whether they forbid MET, NOT_MET, and what would remove them.
+_WARNINGS = {
+    "client_bound": (False, True, "measure from a faster client, or from more of them"),
+    "cache_suspect": (True, False, "measure with --cache cold or --cache direct"),
+    "not_steady": (True, True, "run longer, until the rate is steady"),
+    "short_run": (True, True, "run longer: 60 s or more for each run"),
+    "too_short": (True, True, "run longer, so that the time is known exactly"),
+    "counts_differ": (True, True, "find out why the tool contradicts itself"),
+    "idle_jobs": (False, True, "run longer, or with fewer jobs"),
+    "depth_not_kept": (False, True, "use an engine that keeps the queue depth"),
+    "generated_while_writing": (False, True, "let each rank hold its shard in memory"),
+    "environment_changed": (True, True, "repeat on an unchanged environment"),
+    "interference": (True, True, "repeat while nothing else uses client and mount"),
+    "impossible": (True, True, "find out why the figure is above what the hardware can do"),
+}
+
+
+def gates(
+    record: RunRecord, phase: Phase, samples: Sequence[Sample], claim: Claim
+) -> tuple[Gate, ...]:
+    """All gates that these samples of ``phase`` close, those of the whole run first."""
+    closed = [*_run(record), *_target(record)]
+    closed += _cache(phase, samples) if phase.operation in READS else []
+    closed += _durability(phase) if phase.operation in WRITES else []
+    closed += _ceiling(samples, claim.unit)
+    closed += _clients(record, samples, claim)
+    closed += _warnings(record, samples, {gate.finding.code for gate in closed})
+    return tuple(closed)
+
+
+def headroom(samples: Sequence[Sample], unit: str) -> float | None:
+    """The smallest ceiling over measured rate; None where a sample has no ceiling.
+
+    Bytes are compared for ``B/s``, operations for every other unit.
+    """
+    smallest: float | None = None
+    for sample in samples:
+        limit = _rate(sample.ceiling, unit) if sample.ceiling else None
+        rate = _rate(sample.measurement, unit)
+        if not limit or not rate:
+            return None
+        smallest = limit / rate if smallest is None else min(smallest, limit / rate)
+    return smallest
+
+
+def hosts(samples: Sequence[Sample]) -> int:
+    """From how many client hosts the samples were measured; at least 1."""
+    return max(len({worker.host for s in samples for worker in s.measurement.workers}), 1)
+
+
+def _rate(counted: Ceiling | Measurement, unit: str) -> float | None:
+    count = counted.bytes if unit == "B/s" else counted.operations
+    return count / counted.elapsed_ns if counted.elapsed_ns else None
+
+
+def _run(record: RunRecord) -> list[Gate]:
+    found = list(record.reasons)
+    if not record.complete and not found:
+        found = [Finding(code="unfinished", message="the record has no end: the run was cut off")]
+    remedy = "let a run of the same plan end well"
+    return [
+        Gate(finding=finding, forbids_met=True, forbids_not_met=True, remedy=remedy)
+        for finding in found
+    ]
+
+
+def _target(record: RunRecord) -> list[Gate]:
+    if not record.target.is_memory:
+        return []
+    message = f"{record.target.mount_point} is {record.target.fstype}: memory, not storage"
+    return [
+        Gate(
+            finding=Finding(code="memory_target", message=message),
+            forbids_met=True,
+            forbids_not_met=True,
+            remedy="measure a mount that has storage behind it",
+        )
+    ]
+
+
+def _cache(phase: Phase, samples: Sequence[Sample]) -> list[Gate]:
+    states = {}
+    for sample in samples:
+        state = sample.evidence.state if sample.evidence else CacheState.UNKNOWN
+        if state is not CacheState.COLD:
+            states[state] = sample.evidence.reason if sample.evidence else "no evidence was taken"
+    if not states:
+        return []
+    told = "; ".join(f"{state.value} ({reason})" for state, reason in states.items())
+    message = f"the bytes may not have come from storage: cache {phase.cache.value}, found {told}"
+    return [
+        Gate(
+            finding=Finding(code="cache_suspect", message=message),
+            forbids_met=True,
+            remedy="measure with --cache cold or --cache direct, where eviction can be checked",
+        )
+    ]
+
+
+def _durability(phase: Phase) -> list[Gate]:
+    if phase.sync is not SyncPolicy.NONE:
+        return []
+    message = "nothing asked for the data to be durable: part of it may lie in memory"
+    return [
+        Gate(
+            finding=Finding(code="not_durable", message=message),
+            forbids_met=True,
+            remedy="measure with fsync inside the measured time",
+        )
+    ]
+
+
+def _ceiling(samples: Sequence[Sample], unit: str) -> list[Gate]:
+    room = headroom(samples, unit)
+    if room is not None and room >= PROOF_FROM:
+        return []
+    if room is None:
+        code, message = "rig_limited", "the harness's own ceiling was not measured in this run"
+        remedy = "calibrate in the same run, to prove that the harness was not the limit"
+    elif room < CLIENT_BOUND_BELOW:
+        code, message = "client_bound", f"the harness alone does only {room:.2f} times this rate"
+        remedy = "measure from a faster client, or from more of them"
+    else:
+        code, message = "rig_limited", f"the harness alone does {room:.2f} times this rate, not 2"
+        remedy = "measure from a faster client, or from more of them"
+    return [Gate(finding=Finding(code=code, message=message), forbids_not_met=True, remedy=remedy)]
+
+
+def _clients(record: RunRecord, samples: Sequence[Sample], claim: Claim) -> list[Gate]:
+    one_suffices = claim.scope.casefold() in ONE_CLIENT_SCOPES and not record.target.is_network
+    if one_suffices or hosts(samples) > 1:
+        return []
+    message = f"one client can't show that a storage {claim.scope} is at its limit"
+    return [
+        Gate(
+            finding=Finding(code="single_client", message=message),
+            forbids_not_met=True,
+            remedy="measure from several clients at once",
+        )
+    ]
+
+
+def _warnings(record: RunRecord, samples: Sequence[Sample], known: set[str]) -> list[Gate]:
+    every = [*record.warnings]
+    for sample in samples:
+        every += [*sample.warnings, *sample.measurement.warnings]
+    found = []
+    for warning in every:
+        if warning.code not in _WARNINGS or warning.code in known:
+            continue
+        known.add(warning.code)
+        forbids_met, forbids_not_met, remedy = _WARNINGS[warning.code]
+        found.append(
+            Gate(
+                finding=warning,
+                forbids_met=forbids_met,
+                forbids_not_met=forbids_not_met,
+                remedy=remedy,
+            )
+        )
+    return found

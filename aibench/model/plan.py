@@ -56,6 +56,17 @@ class SyncPolicy(StrEnum):
     COMMIT = "commit"
 
 
+class Reader(StrEnum):
+    """The system calls that read one file whole.
+
+    ``lean``: open, read, close, as storage benchmarks do. ``stat``: open, fstat, read, close, as a
+    data loader does at least.
+    """
+
+    LEAN = "lean"
+    STAT = "stat"
+
+
 class Order(StrEnum):
     """The order of access: ``sequential``, or ``shuffled`` by a seeded permutation."""
 
@@ -130,6 +141,7 @@ class Phase:
     order: Order = Order.SEQUENTIAL
     cache: CachePolicy = CachePolicy.AS_FOUND
     sync: SyncPolicy = SyncPolicy.NONE
+    reader: Reader = Reader.STAT
     io_size: int = 2**20
     batch: int = 1
     depth: int = 1

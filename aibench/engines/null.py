@@ -1,0 +1,163 @@
+"""Everything but the I/O: measures the harness itself, or obeys given latencies exactly.
+
+With nothing given it runs as fast as the harness can: the ceiling of what any target could show.
+With a latency for each call, or a bandwidth for each thread of control, time is virtual: each call
+moves a clock of its own and nothing sleeps, so that every figure can be computed by hand.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aibench import __version__
+from aibench.engine import Report, Site
+from aibench.engines.pooled import measure
+from aibench.formats.files import size_classes, size_salt
+from aibench.formats.mixing import mix_one
+from aibench.model import Measurement, Phase, Population, Target
+from aibench.workers.calls import Calls
+from aibench.workers.loops import LOOPS
+
+_MASK = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long calls take: ``latency_ns`` by the name of the call, in virtual nanoseconds.
+
+    Bytes move at ``bandwidth`` bytes per second in each thread of control; 0 means in no time.
+    """
+
+    latency_ns: dict[str, int] = field(default_factory=dict)
+    bandwidth: int = 0
+
+    @property
+    def virtual(self) -> bool:
+        """Whether time is virtual."""
+        return bool(self.latency_ns) or self.bandwidth > 0
+
+
+class _Fake:
+    """A file system that holds nothing and knows every size."""
+
+    def __init__(self, population: Population, pace: Pace) -> None:
+        self._population = population
+        self._pace = pace
+        self._now = 0
+        self._left = 0
+        self._sizes = _size_lookup(population)
+
+    def tick(self, call: str, moved: int = 0) -> None:
+        self._now += self._pace.latency_ns.get(call, 0)
+        if self._pace.bandwidth:
+            self._now += moved * 10**9 // self._pace.bandwidth
+
+    def clock(self) -> int:
+        return self._now
+
+    def begin(self, start: int) -> None:
+        self._now = start
+
+    def open(self, path: bytes, *_args: Any, **_kwargs: Any) -> int:
+        self.tick("open")
+        if path[-11:-10] == b"f":
+            self._left = self._sizes(int(path[-10:]))
+        return 0
+
+    def readv(self, _fd: int, buffers: list[memoryview]) -> int:
+        count = min(self._left, len(buffers[0]))
+        self._left -= count
+        self.tick("read", count)
+        return count
+
+    def write(self, _fd: int, data: memoryview) -> int:
+        self.tick("write", len(data))
+        return len(data)
+
+    def call(self, name: str) -> Callable[..., Any]:
+        def fake(*_args: Any, **_kwargs: Any) -> None:
+            self.tick(name)
+
+        return fake
+
+    def calls(self) -> Calls:
+        return Calls(
+            clock=self.clock, begin=self.begin, open=self.open, readv=self.readv,
+            write=self.write, listdir=self.call("listdir"), fstat=self.call("fstat"),
+            fsync=self.call("fsync"), close=self.call("close"), stat=self.call("stat"),
+            ftruncate=self.call("ftruncate"), mkdir=self.call("mkdir"),
+            rename=self.call("rename"), unlink=self.call("unlink"),
+        )  # fmt: skip
+
+
+def _size_lookup(population: Population) -> Callable[[int], int]:
+    """Sizes as `formats.files` gives them, by plain integers: one call a file, no array."""
+    if population.sizes.distribution == "fixed":
+        size = population.sizes.mean
+        return lambda _index: size
+    table: list[int] = size_classes(population.sizes).tolist()
+    start = size_salt(population)
+    return lambda index: table[mix_one((start + index) & _MASK) >> 52]
+
+
+def _instant_calls(population: Population) -> Calls:
+    """Calls that take no time and do nothing, under the real clock."""
+    lookup = _size_lookup(population)
+    left = 0
+
+    def open_(path: bytes, *_args: Any, **_kwargs: Any) -> int:
+        nonlocal left
+        if path[-11:-10] == b"f":
+            left = lookup(int(path[-10:]))
+        return 0
+
+    def readv(_fd: int, buffers: list[memoryview]) -> int:
+        nonlocal left
+        count = min(left, len(buffers[0]))
+        left -= count
+        return count
+
+    def write(_fd: int, data: memoryview) -> int:
+        return len(data)
+
+    def nothing(*_args: Any, **_kwargs: Any) -> None:
+        return None
+
+    return Calls(
+        clock=time.perf_counter_ns, begin=nothing, open=open_, readv=readv, write=write,
+        listdir=nothing, fstat=nothing, fsync=nothing, close=nothing, stat=nothing,
+        ftruncate=nothing, mkdir=nothing, rename=nothing, unlink=nothing,
+    )  # fmt: skip
+
+
+class NullEngine:
+    """Does everything but the I/O."""
+
+    name = "null"
+
+    def __init__(self, pace: Pace | None = None) -> None:
+        self._pace = pace or Pace()
+
+    def version(self) -> str | None:
+        """The version of aibench, whose harness this measures."""
+        return __version__
+
+    def refusal(self, phase: Phase, target: Target) -> str | None:
+        """Why this engine can't do ``phase``: only what no loop of ours does."""
+        del target
+        if phase.operation in LOOPS:
+            return None
+        return f"engine null can't do {phase.operation.value}; fio has a null engine of its own"
+
+    def run(self, phase: Phase, site: Site, report: Report) -> Measurement:
+        """Do ``phase`` with no I/O behind it."""
+        population = phase.population
+
+        def calls() -> Calls:
+            if self._pace.virtual:
+                return _Fake(population, self._pace).calls()
+            return _instant_calls(population)
+
+        return measure(phase, site, report, calls, directory=os.sep)

@@ -1,0 +1,61 @@
+"""What a pool of workers gets to do, and what each thread of control gives back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from aibench.model import Histogram, Phase
+from aibench.workers.calls import Calls
+from aibench.workers.log import Intervals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One phase on one population, which lies in ``directory`` (absolute).
+
+    ``calls`` is called once in each thread of control. ``only`` restricts a generation to those
+    granules (`formats.files.granule`); ``journal`` is the directory where done ones are noted.
+    """
+
+    phase: Phase
+    directory: str
+    seed: int
+    calls: Callable[[], Calls]
+    only: tuple[int, ...] | None = None
+    journal: str | None = None
+
+
+class Progress(NamedTuple):
+    """Where one thread of control tells what it has done: two integers in shared memory.
+
+    ``cells[base]`` is the number of operations, ``cells[base + 1]`` the number of bytes.
+    """
+
+    cells: memoryview
+    base: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one thread of control did. Clock readings as they were, in nanoseconds.
+
+    ``wrong`` is the (file index, offset) of the first wrong byte that a verification met.
+    """
+
+    slot: int
+    operations: int
+    bytes: int
+    start_ns: int
+    end_ns: int
+    timers: Mapping[str, int] = field(default_factory=dict)
+    histograms: Mapping[str, Histogram] = field(default_factory=dict)
+    intervals: Intervals | None = None
+    user_ns: int = 0
+    system_ns: int = 0
+    wrong: tuple[int, int] | None = None
+
+
+#: A loop, ready to start: gets the common start and returns when its share is done.
+Run = Callable[[int], Outcome]
+#: Makes a loop ready: opens directories, fills buffers. Nothing of it is timed.
+Prepare = Callable[[Job, int, Progress], Run]

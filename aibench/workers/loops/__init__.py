@@ -1,0 +1,23 @@
+"""The loops that workers run, one for each kind of operation."""
+
+from collections.abc import Mapping
+
+from aibench.model import Operation
+from aibench.workers.job import Prepare
+from aibench.workers.loops.metadata import prepare_metadata
+from aibench.workers.loops.read import prepare_read
+from aibench.workers.loops.save import prepare_save
+from aibench.workers.loops.write import prepare_write
+
+LOOPS: Mapping[Operation, Prepare] = {
+    Operation.WRITE_FILES: prepare_write,
+    Operation.READ_FILES: prepare_read,
+    Operation.LOAD_SHARDS: prepare_read,
+    Operation.SAVE_SHARDS: prepare_save,
+    Operation.CREATE: prepare_metadata,
+    Operation.STAT: prepare_metadata,
+    Operation.OPEN_CLOSE: prepare_metadata,
+    Operation.LIST: prepare_metadata,
+    Operation.RENAME: prepare_metadata,
+    Operation.DELETE: prepare_metadata,
+}

@@ -1,0 +1,54 @@
+"""What the loops share: buffers, directory descriptors, and whom to blame."""
+
+import mmap
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aibench.errors import TargetFailed
+from aibench.model import CachePolicy, Phase
+from aibench.workers.calls import Calls
+from aibench.workers.job import Job
+
+#: O_DIRECT wants memory, offsets and lengths aligned to the device's logical block at least.
+ALIGNMENT = 4096
+
+
+def aligned_buffer(size: int) -> NDArray[np.uint8]:
+    """``size`` bytes, rounded up to `ALIGNMENT`, page-aligned and already backed by memory."""
+    rounded = max(-(-size // ALIGNMENT), 1) * ALIGNMENT
+    buffer = np.frombuffer(mmap.mmap(-1, rounded), dtype=np.uint8)
+    buffer[:] = 1
+    return buffer
+
+
+def aligned_view(size: int) -> memoryview:
+    """`aligned_buffer` as the system calls want it."""
+    return memoryview(aligned_buffer(size).data)
+
+
+def direct_flag(phase: Phase) -> int:
+    """``O_DIRECT`` where the phase asks to pass the page cache by, else 0."""
+    return os.O_DIRECT if phase.cache is CachePolicy.DIRECT else 0
+
+
+def open_directory(calls: Calls, job: Job) -> int:
+    """A descriptor of the population's directory, to which all paths are relative."""
+    descriptor: int = calls.open(job.directory.encode(), os.O_RDONLY | os.O_DIRECTORY)
+    return descriptor
+
+
+def blame(error: OSError, job: Job, name: bytes) -> OSError:
+    """``error`` with the path it happened at, which errors on descriptors don't know."""
+    return OSError(error.errno, error.strerror, f"{job.directory}/{name.decode()}")
+
+
+def wrong_length(job: Job, name: bytes, read: int, expected: int) -> TargetFailed:
+    """The error for a file that is shorter or longer than it was written."""
+    path = f"{job.directory}/{name.decode()}"
+    return TargetFailed(
+        f"{path}: read {read} bytes where {expected} were written; "
+        "verify the data, or remove it with 'aibench clean'",
+        code="wrong_length",
+    )

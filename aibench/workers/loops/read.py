@@ -1,0 +1,114 @@
+"""Reads files whole: open, [fstat], read, close."""
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aibench.formats.files import paths_of, sizes_of
+from aibench.formats.mixing import key
+from aibench.model import Operation, Reader
+from aibench.workers.job import Job, Outcome, Progress, Run
+from aibench.workers.log import CAPACITY, Log
+from aibench.workers.loops.common import (
+    aligned_view,
+    blame,
+    direct_flag,
+    open_directory,
+    wrong_length,
+)
+from aibench.workers.share import block_of, chunks_of, dealt
+
+_FOREVER = 2**63 - 1
+#: How often a loop tells its progress.
+_TELL_NS = 20_000_000
+_NUMBERS = list(range(CAPACITY))
+
+
+def _chunks(job: Job, slot: int) -> Iterator[NDArray[np.int64]]:
+    """The indices this slot reads; epoch after epoch where the phase is bounded in time."""
+    phase = job.phase
+    if phase.operation is Operation.LOAD_SHARDS:
+        yield from chunks_of(block_of(phase.population.files, phase.slots, slot, phase.shift))
+        return
+    yield from dealt(phase, job.seed, slot)
+    epoch = 1
+    while phase.runtime_ns:
+        yield from dealt(phase, key(job.seed, epoch), slot)
+        epoch += 1
+
+
+def prepare_read(  # noqa: C901, PLR0915 - the hot loop stays in one place
+    job: Job, slot: int, progress: Progress
+) -> Run:
+    """Make the loop ready that reads this slot's files whole, one after the other."""
+    calls = job.calls()
+    phase, population = job.phase, job.phase.population
+    root = open_directory(calls, job)
+    buffers = [aligned_view(phase.io_size)]
+    log = Log("open", "read", "close")
+    batch = phase.batch if phase.operation is Operation.READ_FILES else 1
+    cells, base = progress
+
+    def rest(fd: int, name: bytes, count: int, expected: int, before: int) -> None:
+        """Read what is left of a file that does not fit the buffer, or came short."""
+        while count < expected:
+            more = calls.readv(fd, buffers)
+            if more == 0:
+                break
+            count += more
+            cells[base + 1] = before + count
+        if count != expected:
+            raise wrong_length(job, name, count, expected)
+
+    def run(start_ns: int) -> Outcome:  # noqa: PLR0915
+        flags = os.O_RDONLY | os.O_CLOEXEC | direct_flag(phase)
+        deadline = start_ns + phase.runtime_ns if phase.runtime_ns else _FOREVER
+        clock, open_, readv, close = calls.clock, calls.open, calls.readv, calls.close
+        look = calls.fstat if phase.reader is Reader.STAT else bool  # bool: next to no time
+        opening, opened, got, closed = log.stamps
+        calls.begin(start_ns)
+        began = t3 = clock()
+        done = total = 0
+        for indices in _chunks(job, slot):
+            names = paths_of(population, indices)
+            sizes = sizes_of(population, indices)
+            alarm = min(deadline, t3 + _TELL_NS)
+            k = 0
+            try:
+                for k, name, expected in zip(_NUMBERS, names, sizes.tolist()):  # noqa: B905
+                    t0 = clock()
+                    fd = open_(name, flags, dir_fd=root)
+                    look(fd)
+                    t1 = clock()
+                    count = readv(fd, buffers)
+                    if count != expected:
+                        rest(fd, name, count, expected, total)
+                    t2 = clock()
+                    close(fd)
+                    t3 = clock()
+                    opening[k] = t0
+                    opened[k] = t1
+                    got[k] = t2
+                    closed[k] = t3
+                    if t3 >= alarm:
+                        cells[base] = done + k + 1
+                        cells[base + 1] = total + int(sizes[: k + 1].sum())
+                        if t3 >= deadline:
+                            break
+                        alarm = min(deadline, t3 + _TELL_NS)
+            except OSError as error:
+                raise blame(error, job, names[k]) from error
+            done += k + 1
+            total += int(sizes[: k + 1].sum())
+            cells[base], cells[base + 1] = done, total
+            log.flush(sizes[: k + 1], start_ns, batch)
+            if t3 >= deadline:
+                break
+        return Outcome(
+            slot=slot, operations=done, bytes=total, start_ns=began, end_ns=t3,
+            histograms=log.histograms(), intervals=log.intervals,
+        )  # fmt: skip
+
+    return run

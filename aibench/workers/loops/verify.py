@@ -1,0 +1,85 @@
+"""Reads files back and compares every byte with what was to be written."""
+
+import os
+
+from aibench.formats.content import Content
+from aibench.formats.files import paths_of, sizes_of
+from aibench.workers.job import Job, Outcome, Progress, Run
+from aibench.workers.loops.common import aligned_buffer, blame, open_directory
+from aibench.workers.share import block_of, chunks_of
+
+_PIECE = 4 * 2**20
+
+
+class _Reader:
+    """Compares one file at a time, with one buffer."""
+
+    def __init__(self, job: Job, root: int, progress: Progress) -> None:
+        self._content = Content(job.phase.population.seed)
+        self._root, self._progress = root, progress
+        self._buffer = aligned_buffer(_PIECE)
+
+    def first_wrong(self, name: bytes, index: int, size: int, before: int) -> int | None:
+        """The offset of the first wrong byte; a missing or surplus byte is wrong too."""
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._root)
+        except FileNotFoundError:
+            return 0
+        cells, base = self._progress
+        try:
+            actual = os.fstat(fd).st_size
+            for offset in range(0, min(size, actual), _PIECE):
+                view = memoryview(self._buffer.data)
+                length = _read(fd, view, min(_PIECE, size - offset))
+                wrong = self._content.first_wrong(self._buffer[:length], index, offset)
+                if wrong is not None:
+                    return wrong
+                cells[base + 1] = before + offset + length
+        finally:
+            os.close(fd)
+        return None if actual == size else min(actual, size)
+
+
+def prepare_verify(job: Job, slot: int, progress: Progress) -> Run:
+    """Make the loop ready that compares this slot's files; it ends at the first wrong byte."""
+    calls = job.calls()
+    population = job.phase.population
+    reader = _Reader(job, open_directory(calls, job), progress)
+    cells, base = progress
+
+    def run(_start_ns: int) -> Outcome:
+        began = calls.clock()
+        done = total = 0
+        wrong: tuple[int, int] | None = None
+        for indices in chunks_of(block_of(population.files, job.phase.slots, slot)):
+            sizes = sizes_of(population, indices).tolist()
+            names = paths_of(population, indices)
+            for name, index, size in zip(names, indices.tolist(), sizes, strict=True):
+                try:
+                    offset = reader.first_wrong(name, index, size, total)
+                except OSError as error:
+                    raise blame(error, job, name) from error
+                if offset is not None:
+                    wrong = (index, offset)
+                    break
+                done, total = done + 1, total + size
+                cells[base], cells[base + 1] = done, total
+            if wrong:
+                break
+        return Outcome(
+            slot=slot, operations=done, bytes=total, start_ns=began, end_ns=calls.clock(),
+            wrong=wrong,
+        )  # fmt: skip
+
+    return run
+
+
+def _read(fd: int, view: memoryview, length: int) -> int:
+    """Fill the first ``length`` bytes of ``view`` as far as the file goes."""
+    done = 0
+    while done < length:
+        count = os.readv(fd, [view[done:length]])
+        if count == 0:
+            break
+        done += count
+    return done

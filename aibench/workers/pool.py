@@ -1,0 +1,263 @@
+"""Worker processes: forked together, started together, watched, and never left behind.
+
+A worker is forked before the parent has any thread, dies with its parent (also when that is
+killed with -9), and ignores SIGINT: the parent alone decides how a run ends. Between parent and
+workers there are two integers a thread of control in shared memory, and one pipe a process for
+the end.
+"""
+
+import ctypes
+import errno
+import mmap
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from aibench.engine import Report
+from aibench.errors import AibenchError, TargetFailed, WorkerFailed
+from aibench.workers.job import Job, Outcome, Prepare, Progress
+
+_FORK = multiprocessing.get_context("fork")
+_HEADER = 1  # the common start
+_CELLS = 3  # ready, operations, bytes
+_POLL_S = 0.05
+_HEADSTART_NS = 3_000_000
+_GRACE_S = 5.0
+
+_CODES = {
+    errno.ENOSPC: ("no_space", "no space left on the target"),
+    errno.EDQUOT: ("quota", "the quota on the target is used up"),
+    errno.EROFS: ("read_only", "the target became read-only"),
+    errno.EIO: ("io_error", "the target returned an I/O error"),
+    errno.ESTALE: ("stale", "the target returned a stale file handle"),
+    errno.ENOTCONN: ("target_lost", "the target's filesystem went away"),
+    errno.ETIMEDOUT: ("target_lost", "the target's server did not answer in time"),
+    errno.ENOENT: ("vanished", "a file or directory of aibench's vanished"),
+}
+
+
+@dataclass(slots=True)
+class _Worker:
+    number: int
+    process: BaseProcess
+    pipe: Connection
+
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class _Shared:
+    """The integers that parent and workers share."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self._map = mmap.mmap(-1, 8 * (_HEADER + _CELLS * slots))
+        self.cells = memoryview(self._map).cast("q")
+
+    def progress(self, slot: int) -> Progress:
+        return Progress(self.cells, _HEADER + _CELLS * slot + 1)
+
+    def ready(self, slot: int) -> None:
+        self.cells[_HEADER + _CELLS * slot] = 1
+
+    def all_ready(self) -> bool:
+        return all(self.cells[_HEADER + _CELLS * slot] for slot in range(self.slots))
+
+    def totals(self) -> tuple[int, int]:
+        places = [_HEADER + _CELLS * slot for slot in range(self.slots)]
+        return sum(self.cells[p + 1] for p in places), sum(self.cells[p + 2] for p in places)
+
+    def start(self) -> None:
+        self.cells[0] = time.perf_counter_ns() + _HEADSTART_NS
+
+    def wait_for_start(self) -> int:
+        while not (start := self.cells[0]):
+            time.sleep(0.0005)
+        while (left := start - time.perf_counter_ns()) > 0:
+            time.sleep(max(left - 50_000, 0) / 1e9)
+        return start
+
+
+def failure(error: OSError) -> TargetFailed:
+    """An error of a system call on the target, as an error with a stable code."""
+    known = _CODES.get(error.errno or 0)
+    code, words = known or ("target_failed", error.strerror or "the target failed")
+    name = errno.errorcode.get(error.errno or 0, "?")
+    where = f" at {error.filename}" if error.filename else ""
+    if isinstance(error.filename, bytes):
+        where = f" at {os.fsdecode(error.filename)}"
+    return TargetFailed(f"{words} ({name}){where}", code=code)
+
+
+def _one_slot(job: Job, slot: int, prepare: Prepare, shared: _Shared) -> Outcome:
+    """Prepare, meet the others, run; CPU time is this thread's alone, after the start."""
+    run = prepare(job, slot, shared.progress(slot))
+    shared.ready(slot)
+    start = shared.wait_for_start()
+    before = resource.getrusage(resource.RUSAGE_THREAD)
+    outcome = run(start)
+    after = resource.getrusage(resource.RUSAGE_THREAD)
+    return replace(
+        outcome,
+        user_ns=int((after.ru_utime - before.ru_utime) * 1e9),
+        system_ns=int((after.ru_stime - before.ru_stime) * 1e9),
+    )
+
+
+def _all_slots(job: Job, number: int, prepare: Prepare, shared: _Shared) -> list[Outcome]:
+    """Run the threads of one worker process; the first error ends it."""
+    threads = job.phase.threads
+    slots = range(number * threads, (number + 1) * threads)
+    if threads == 1:
+        return [_one_slot(job, slots[0], prepare, shared)]
+    results: list[Outcome | BaseException] = []
+
+    def body(slot: int) -> None:
+        try:
+            results.append(_one_slot(job, slot, prepare, shared))
+        except BaseException as error:  # noqa: BLE001 - it is raised again below
+            results.append(error)
+
+    running = [threading.Thread(target=body, args=(slot,), daemon=True) for slot in slots]
+    for thread in running:
+        thread.start()
+    while any(thread.is_alive() for thread in running):
+        _raise_first(results)
+        time.sleep(0.002)
+    _raise_first(results)
+    return [result for result in results if isinstance(result, Outcome)]
+
+
+def _raise_first(results: Sequence[Outcome | BaseException]) -> None:
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+def _child(
+    job: Job, number: int, prepare: Prepare, shared: _Shared, pipe: Connection, parent: int
+) -> None:
+    """What a worker process does from fork to exit."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+    answer: tuple[str, Any]
+    try:
+        answer = ("done", _all_slots(job, number, prepare, shared))
+    except OSError as error:
+        answer = ("failed", failure(error))
+    except AibenchError as error:
+        answer = ("failed", error)
+    except BaseException:  # noqa: BLE001 - the parent raises it as the bug it is
+        answer = ("bug", traceback.format_exc())
+    pipe.send(answer)
+    pipe.close()
+    os._exit(0)
+
+
+def _fork(job: Job, prepare: Prepare, shared: _Shared, workers: list[_Worker]) -> None:
+    """Start all worker processes; signals stay blocked until each has its own handlers."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        for number in range(job.phase.processes):
+            here, there = _FORK.Pipe(duplex=False)
+            process = _FORK.Process(
+                target=_child, args=(job, number, prepare, shared, there, os.getpid()), daemon=True
+            )
+            process.start()
+            there.close()
+            workers.append(_Worker(number, process, here))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+
+def _answer(worker: _Worker) -> list[Outcome]:
+    """What a worker that has spoken or died leaves: its outcomes, or an error."""
+    try:
+        kind, payload = worker.pipe.recv()
+    except EOFError:
+        worker.process.join(_GRACE_S)
+        code = worker.process.exitcode
+        how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else "died"
+        message = f"worker process {worker.number} (pid {worker.process.pid}) {how}"
+        raise WorkerFailed(message) from None
+    if kind == "failed":
+        raise payload
+    if kind == "bug":
+        raise RuntimeError(f"a bug in a worker of aibench:\n{payload}")
+    outcomes: list[Outcome] = payload
+    return outcomes
+
+
+class _Watch:
+    """Ends a phase that makes no progress at all."""
+
+    def __init__(self, patience_ns: int) -> None:
+        self._patience_ns = patience_ns
+        self._last: tuple[int, int] | None = None
+        self._since = time.monotonic_ns()
+
+    def look(self, totals: tuple[int, int]) -> None:
+        now = time.monotonic_ns()
+        if totals != self._last:
+            self._last, self._since = totals, now
+        elif now - self._since > self._patience_ns:
+            seconds = self._patience_ns // 10**9
+            raise WorkerFailed(
+                f"no operation ended within {seconds} s: the target hangs, or its server is gone"
+            )
+
+
+def run_pool(
+    job: Job, prepare: Prepare, report: Report, patience_ns: int
+) -> tuple[int, list[Outcome]]:
+    """(common start, outcomes of all threads of control); every worker is gone when it returns.
+
+    `TargetFailed` or `WorkerFailed` when any of them fails; any exception kills them all.
+    """
+    shared = _Shared(job.phase.slots)
+    workers: list[_Worker] = []
+    outcomes: list[Outcome] = []
+    watch = _Watch(patience_ns)
+    try:
+        _fork(job, prepare, shared, workers)
+        waiting = {worker.pipe: worker for worker in workers}
+        started = False
+        while waiting:
+            for pipe in wait(list(waiting), timeout=_POLL_S if started else 0.001):
+                outcomes += _answer(waiting.pop(pipe))  # type: ignore[call-overload]
+            if not started and shared.all_ready():
+                shared.start()
+                started = True
+            totals = shared.totals()
+            watch.look(totals)
+            if started:
+                report(*totals)
+        return shared.cells[0], sorted(outcomes, key=lambda outcome: outcome.slot)
+    finally:
+        _end(workers)
+
+
+def _end(workers: Sequence[_Worker]) -> None:
+    """Kill what still runs and reap it; a process stuck in the kernel is left to the kernel."""
+    for worker in workers:
+        if worker.process.is_alive():
+            worker.process.kill()
+    deadline = time.monotonic() + _GRACE_S
+    for worker in workers:
+        worker.process.join(max(deadline - time.monotonic(), 0.01))
+        worker.pipe.close()

@@ -1,0 +1,47 @@
+"""Which files each thread of control gets, and in which order."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aibench.formats.mixing import key
+from aibench.formats.order import Identity, Permutation
+from aibench.model import Order, Phase
+from aibench.workers.log import CAPACITY
+
+Indices = NDArray[np.int64]
+#: Positions whose order is computed at once: more amortizes numpy's overhead.
+_AHEAD = 8 * CAPACITY
+
+
+def dealt(phase: Phase, seed: int, slot: int) -> Iterator[Indices]:
+    """The file indices of ``slot`` for one epoch, in chunks of whole batches, at most `CAPACITY`.
+
+    Batch ``b`` of the epoch goes to slot ``b mod slots``, as a data loader deals them to its
+    workers. The order is the identity or a permutation that ``seed`` decides.
+    """
+    files, batch = phase.population.files, phase.batch
+    shuffled = phase.order is Order.SHUFFLED
+    order = Permutation(files, key(seed, 0x6F726465)) if shuffled else Identity()
+    within = np.arange(batch, dtype=np.int64)
+    chunk = max(CAPACITY // batch, 1) * batch
+    stride = phase.slots * max(_AHEAD // batch, 1)
+    for first in range(slot, -(-files // batch), stride):
+        batches = np.arange(first, first + stride, phase.slots, dtype=np.int64)
+        positions = (batches[:, None] * batch + within).ravel()
+        indices = order.at(positions[positions < files])
+        for start in range(0, len(indices), chunk):
+            yield indices[start : start + chunk]
+
+
+def block_of(count: int, slots: int, slot: int, shift: int = 0) -> range:
+    """The contiguous part of ``range(count)`` that is the share of ``slot``, moved by ``shift``."""
+    owner = (slot + shift) % slots
+    return range(count * owner // slots, count * (owner + 1) // slots)
+
+
+def chunks_of(part: range) -> Iterator[Indices]:
+    """A contiguous part in chunks of at most `CAPACITY`."""
+    for start in range(part.start, part.stop, CAPACITY):
+        yield np.arange(start, min(start + CAPACITY, part.stop), dtype=np.int64)

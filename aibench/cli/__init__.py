@@ -1,6 +1,83 @@
-"""The command line: the only code that reads arguments, prints and exits."""
+"""The command line: the only code that reads arguments, prints and exits.
+
+A command is imported when it is called, so that ``aibench --help`` costs little more than click.
+"""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from aibench import __version__
+from aibench.errors import AibenchError
+
+#: Command -> what it does. Its module in this package has its name.
+_COMMANDS = {
+    "run": "Benchmark a directory on a mount, and judge vendors' claims.",
+    "plan": "Show what a run would do: bytes, space, time. Touches nothing.",
+    "doctor": "Is this machine fit to measure this mount?",
+    "list": "List workloads, suites, claims, engines or formats.",
+    "show": "Show one workload, claim or engine in full.",
+    "report": "Render a record: terminal, html, markdown or json.",
+    "judge": "Verdicts on claims again, from a record.",
+    "verify": "Read back and check the data that runs left on a target.",
+    "clean": "Remove what aibench made on a target, and nothing else.",
+}
+
+
+class _Commands(click.Group):
+    """A group that imports a command only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(f"aibench.cli.{cmd_name}_command").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="aibench")
+def commands() -> None:
+    """Storage benchmarks for AI data pipelines.
+
+    Point aibench at a directory on a mounted filesystem and learn what it would do for AI
+    training, how the numbers are known, and how they compare with vendors' claims:
+
+        aibench run /mnt/data --suite quick
+
+    Exit codes: 0 done, met; 1 not met; 2 usage or refused; 3 inconclusive; 4 the run failed.
+    """
 
 
 def main() -> None:
-    """Run the command line."""
-    raise SystemExit(0)
+    """Run the command line; expected errors become one message and their exit code."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no threads before workers are forked
+    try:
+        commands.main(standalone_mode=False)
+    except click.exceptions.Exit as left:
+        sys.exit(left.exit_code)
+    except click.Abort:
+        click.echo("aibench: stopped", err=True)
+        sys.exit(4)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except AibenchError as error:
+        for line in str(error).splitlines():
+            click.echo(f"aibench: {line}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

@@ -1,0 +1,42 @@
+"""``aibench report``: a record as terminal text, HTML, Markdown or JSON."""
+
+import click
+
+from aibench.cli import output, results
+from aibench.cli.options import chosen_claims
+from aibench.judge import judge
+from aibench.registry import names
+from aibench.reporters.document import document
+
+
+@click.command("report")
+@click.argument("run")
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    default="terminal",
+    show_default=True,
+    type=click.Choice(names("reporters")),
+)
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write to FILE instead of standard output.",
+)
+@click.option("--results", "results_dir", metavar="DIR", help="Where records are looked for.")
+@click.option("--json", "as_json", is_flag=True, help="The same as -f json.")
+def command(run: str, form: str, path: str | None, results_dir: str | None, as_json: bool) -> None:
+    """Render the record RUN: a file, the id of a run, or 'last'."""
+    record, _ = results.load(run, results_dir)
+    derived = document(record, judge(record, chosen_claims(()), record.system))
+    form = "json" if as_json else form
+    text = output.render(derived, form, color=path is None and output.use_color())
+    if path is None:
+        click.echo(text.rstrip("\n"))
+    else:
+        output.write_file(path, text)
+        output.say(f"{form} report written to {path}")

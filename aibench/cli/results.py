@@ -1,0 +1,56 @@
+"""Where records go, and how they are found again."""
+
+import os
+from pathlib import Path
+
+from aibench.errors import RecordError, Refused
+from aibench.model import Finding, RunRecord, Target
+from aibench.store import SUFFIX, read
+
+_DEFAULT = "results/runs"
+
+
+def directory(given: str | None, target: Target | None = None) -> tuple[str, tuple[Finding, ...]]:
+    """(directory for records, warnings). ``--results``, else ``$AIBENCH_RESULTS``, else default.
+
+    `Refused` when the default lies on the mount under test: that has to be asked for. The root
+    filesystem is let through with a warning, because there may be no other.
+    """
+    chosen = given or os.environ.get("AIBENCH_RESULTS")
+    place = chosen or _DEFAULT
+    if target is None or not _same_mount(place, target):
+        return place, ()
+    if chosen is None and target.mount_point != "/":
+        raise Refused(
+            f"the default directory for results, {os.path.abspath(place)}, is on the mount under "
+            "test; give another one with --results DIR (or this one, if you mean it)"
+        )
+    message = f"records are written to {place}, on the filesystem under test, between the phases"
+    return place, (Finding(code="results_on_target", message=message),)
+
+
+def _same_mount(place: str, target: Target) -> bool:
+    path = Path(os.path.abspath(place))
+    while not path.exists():
+        path = path.parent
+    number = os.stat(path).st_dev
+    return f"{os.major(number)}:{os.minor(number)}" == target.device_id
+
+
+def load(run: str, results: str | None) -> tuple[RunRecord, str]:
+    """(record, path) of ``run``: a file, or the id of a run in the results directory, or ``last``.
+
+    `RecordError` when there is none, or several.
+    """
+    if os.path.isfile(run):
+        return read(run), run
+    place, _ = directory(results)
+    names = (
+        sorted(n for n in os.listdir(place) if n.endswith(SUFFIX)) if os.path.isdir(place) else []
+    )
+    fitting = names[-1:] if run == "last" else [name for name in names if run in name]
+    if len(fitting) != 1:
+        what = "no record" if not fitting else f"{len(fitting)} records"
+        raise RecordError(f"{run!r}: {what} of that name in {place}; give a file, an id or 'last'")
+    path = os.path.join(place, fitting[0])
+    return read(path), path

@@ -1,0 +1,91 @@
+"""Workload files: the outer shape of the TOML. A kind's own settings are parsed by its schema."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from aibench.definition import library
+from aibench.definition.fields import Line, Name
+from aibench.definition.source import Strict, parse, read_toml
+from aibench.errors import Refused
+from aibench.model import Workload
+
+Repeats = Annotated[int, Field(ge=1, le=1000, strict=True)]
+
+
+class _File(Strict):
+    name: Name
+    title: Line
+    imitates: Annotated[str, Field(min_length=20, max_length=2000)]
+    kind: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
+    suites: tuple[Name, ...] = ()
+    repeats: Repeats = 6
+    params: dict[str, Any] = Field(default_factory=dict)
+    suite: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadFile:
+    """A workload and where it was read from; ``suite`` overrides settings by suite.
+
+    ``text`` and ``path`` let later mistakes name their line.
+    """
+
+    workload: Workload
+    path: str
+    text: str
+    suite: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def load_workload(path: Path, shown: str | None = None) -> WorkloadFile:
+    """The workload that the file ``path`` defines. `DefinitionError` lists all its mistakes."""
+    data, text = read_toml(path)
+    where = shown or str(path)
+    file = parse(_File, data, where, text)
+    workload = Workload(
+        name=file.name,
+        title=file.title,
+        imitates=" ".join(file.imitates.split()),
+        kind=file.kind,
+        suites=file.suites,
+        repeats=file.repeats,
+        params=file.params,
+    )
+    return WorkloadFile(workload=workload, path=where, text=text, suite=file.suite)
+
+
+def shipped_workloads() -> tuple[WorkloadFile, ...]:
+    """All workloads that come with aibench, by name."""
+    return tuple(load_workload(p, f"workloads/{p.name}") for p in library.files("workloads"))
+
+
+def find_workload(name: str) -> WorkloadFile:
+    """A shipped workload by its name, or any by the path of its file (``.toml``)."""
+    if name.endswith(".toml") or "/" in name:
+        return load_workload(Path(name))
+    known = {file.workload.name: file for file in shipped_workloads()}
+    if name not in known:
+        raise Refused(
+            f"no workload {name!r}; shipped: {', '.join(known)}; or give the path of a .toml file"
+        )
+    return known[name]
+
+
+def suite_names() -> tuple[str, ...]:
+    """The names of all suites that shipped workloads belong to."""
+    return tuple(dict.fromkeys(s for file in shipped_workloads() for s in file.workload.suites))
+
+
+def find_suite(name: str) -> tuple[WorkloadFile, ...]:
+    """The shipped workloads of a suite, from loading to names."""
+    found = tuple(file for file in shipped_workloads() if name in file.workload.suites)
+    if not found:
+        raise Refused(f"no suite {name!r}; known: {', '.join(suite_names())}")
+    return tuple(sorted(found, key=lambda file: _PLACES.get(file.workload.kind, 99)))
+
+
+#: The order in which a suite runs and a report reads: what users ask for first.
+_PLACES = {"load": 0, "checkpoint_save": 1, "checkpoint_load": 2, "block": 3, "metadata": 4}

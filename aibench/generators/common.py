@@ -1,0 +1,53 @@
+"""What kinds of workload share: data sets that are found again, and automatic numbers."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field
+
+from aibench.model import Operation, Phase, Population, Sizes, SyncPolicy
+
+#: Worker processes; 0 means automatic.
+Workers = Annotated[int, Field(ge=0, le=1024, strict=True)]
+Threads = Annotated[int, Field(ge=1, le=256, strict=True)]
+#: At most a few thousand files are grouped, so that a chunk of the loop holds whole batches.
+Batch = Annotated[int, Field(ge=1, le=4096, strict=True)]
+
+
+def dataset(
+    workload: str, *, files: int, sizes: Sizes, seed: int, files_per_directory: int = 1000
+) -> Population:
+    """Data that stays for the next run; its directory carries the beginning of its digest."""
+    population = Population(
+        directory=f"data/{workload}",
+        files=files,
+        sizes=sizes,
+        seed=seed,
+        files_per_directory=files_per_directory,
+    )
+    return replace(population, directory=f"data/{workload}-{population.digest[:12]}")
+
+
+def scratch(workload: str, *, files: int, sizes: Sizes, seed: int, each: int = 1000) -> Population:
+    """Files that only live during a run."""
+    return Population(
+        directory=f"scratch/{workload}",
+        files=files,
+        sizes=sizes,
+        seed=seed,
+        files_per_directory=each,
+        persistent=False,
+    )
+
+
+def layout(population: Population, processes: int) -> Phase:
+    """The phase that writes a data set before anything is measured."""
+    return Phase(
+        name="layout",
+        operation=Operation.WRITE_FILES,
+        population=population,
+        processes=processes,
+        sync=SyncPolicy.NONE,
+        io_size=2**20,
+        measured=False,
+    )

@@ -1,0 +1,257 @@
+"""Turns workloads into a plan, and says what it will cost, before anything touches the disk."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aibench.definition.source import parse
+from aibench.definition.workloads import WorkloadFile
+from aibench.engine import Engine
+from aibench.errors import DefinitionError, Refused
+from aibench.formats.files import directory_count, largest_size, total_bytes
+from aibench.generators.kind import Kind, Request
+from aibench.model import READS, CachePolicy, Operation, Phase, Plan, Population, Stage, Target
+from aibench.registry import plugin
+from aibench.units import format_count, format_size
+from aibench.workers.loops.save import HELD_BYTES
+
+# Assumptions behind the estimated time; for the user's patience only.
+_BYTES_PER_S = 400e6
+_FILES_PER_S = 4000
+_NAMES_PER_S = 20_000
+_PHASE_S = 0.6
+_CALIBRATION_S = 0.4
+#: Free space that is left alone.
+_RESERVE = 64 * 2**20
+_WORKER_BYTES = 48 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line adds to workload files.
+
+    ``settings`` holds ``key=value`` and ``workload.key=value`` overrides as text.
+    """
+
+    name: str
+    seed: int
+    cpus: int
+    suite: str | None = None
+    engine: str | None = None
+    repeats: int | None = None
+    cache: CachePolicy | None = None
+    scale: float = 1.0
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Costs:
+    write: int = 0
+    read: int = 0
+    seconds: float = 0.0
+    stay: dict[str, Population] = field(default_factory=dict)
+    passing: int = 0
+    passing_inodes: int = 0
+    memory: int = 0
+
+
+def make_plan(
+    files: Sequence[WorkloadFile], options: Options, engines: Mapping[str, Engine], target: Target
+) -> Plan:
+    """The plan for ``files``. `DefinitionError` lists the mistakes of all of them."""
+    overrides = _overrides(options.settings, files)
+    stages: list[Stage] = []
+    mistakes: list[str] = []
+    for file in files:
+        try:
+            stages.append(_stage(file, options, engines, target, overrides))
+        except DefinitionError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise DefinitionError(mistakes)
+    costs = _costs(stages)
+    return Plan(
+        stages=tuple(stages),
+        seed=options.seed,
+        write_bytes=costs.write,
+        read_bytes=costs.read,
+        space_bytes=sum(total_bytes(p) for p in costs.stay.values()) + costs.passing,
+        inodes=sum(_inodes(p) for p in costs.stay.values()) + costs.passing_inodes,
+        memory_bytes=costs.memory,
+        estimated_ns=int(costs.seconds * 1e9),
+        name=options.name,
+    )
+
+
+def _overrides(settings: Sequence[str], files: Sequence[WorkloadFile]) -> dict[str, dict[str, Any]]:
+    """``--set`` values by workload; the name ``*`` stands for all."""
+    names = {file.workload.name for file in files}
+    found: dict[str, dict[str, Any]] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise Refused(f"--set {text!r}: write key=value or workload.key=value")
+        owner, dot, inner = key.strip().rpartition(".")
+        if dot and owner not in names:
+            raise Refused(
+                f"--set {text!r}: no workload {owner!r} in this run; it has "
+                f"{', '.join(sorted(names))}"
+            )
+        found.setdefault(owner or "*", {})[inner] = _value(value.strip())
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _stage(
+    file: WorkloadFile,
+    options: Options,
+    engines: Mapping[str, Engine],
+    target: Target,
+    overrides: Mapping[str, Mapping[str, Any]],
+) -> Stage:
+    workload = file.workload
+    kind: Kind = plugin("generators", workload.kind)
+    settings, repeats = _settings(file, kind, options, overrides)
+    request = Request(
+        workload=workload.name, seed=options.seed, cpus=options.cpus, cache=options.cache
+    )
+    try:
+        phases = kind.phases(settings, request)
+    except ValueError as error:
+        raise DefinitionError([f"{file.path}: {error}"]) from error
+    stage = Stage(
+        workload=workload.name,
+        title=workload.title,
+        kind=workload.kind,
+        imitates=workload.imitates,
+        engine=options.engine or kind.engine,
+        repeats=options.repeats or repeats,
+        phases=phases,
+    )
+    return replace(stage, refusal=_refusal(stage, engines[stage.engine], target))
+
+
+def _settings(
+    file: WorkloadFile, kind: Kind, options: Options, overrides: Mapping[str, Mapping[str, Any]]
+) -> tuple[Any, int]:
+    """The kind's settings: the file's, then the suite's, then ``--set``, then ``--scale``."""
+    suite = dict(file.suite.get(options.suite or "", {}))
+    repeats = suite.pop("repeats", file.workload.repeats)
+    if not isinstance(repeats, int) or not 1 <= repeats <= 1000:
+        raise DefinitionError([f"{file.path}: suite.{options.suite}.repeats: has to be 1 to 1000"])
+    given = {**file.workload.params, **suite}
+    parse(kind.settings, given, file.path, file.text, ("params",))
+    for_all = overrides.get("*", {})
+    shared = {key: value for key, value in for_all.items() if key in kind.settings.model_fields}
+    own = overrides.get(file.workload.name, {})
+    unknown = [key for key in for_all if key not in shared]
+    settings = parse(kind.settings, {**given, **shared, **own}, f"--set ({file.workload.name})")
+    if unknown and len(overrides) and options.name == file.workload.name:
+        parse(kind.settings, {**given, **for_all}, f"--set ({file.workload.name})")
+    if options.scale != 1.0:
+        scaled = {name: _scaled(getattr(settings, name), options.scale) for name in kind.scaled}
+        settings = settings.model_copy(update=scaled)
+    return settings, repeats
+
+
+def _scaled(value: float, scale: float) -> float:
+    return max(round(value * scale), 1) if isinstance(value, int) else value * scale
+
+
+def _refusal(stage: Stage, engine: Engine, target: Target) -> str | None:
+    if engine.version() is None:
+        measured = stage.measured[0]
+        return engine.refusal(measured, target) or f"{engine.name} is not installed"
+    for phase in stage.measured:
+        if phase.cache is CachePolicy.DIRECT and target.is_memory:
+            return f"cache policy direct: {target.fstype} is memory, there is no device to go to"
+        if (why := engine.refusal(phase, target)) is not None:
+            return why
+    return None
+
+
+def _costs(stages: Sequence[Stage]) -> _Costs:
+    costs = _Costs()
+    for stage in stages:
+        if stage.refusal is not None:
+            continue
+        scratch: dict[str, Population] = {}
+        for phase in stage.phases:
+            times = stage.repeats if phase.measured else 1
+            _add(costs, phase, times)
+            kept = costs.stay if phase.population.persistent else scratch
+            kept[phase.population.directory] = phase.population
+        costs.passing = max(costs.passing, sum(total_bytes(p) for p in scratch.values()))
+        costs.passing_inodes = max(costs.passing_inodes, sum(map(_inodes, scratch.values())))
+    return costs
+
+
+def _inodes(population: Population) -> int:
+    return population.files + directory_count(population) + 4
+
+
+def _add(costs: _Costs, phase: Phase, times: int) -> None:
+    """Add what ``phase`` asks of the target and the client, ``times`` over."""
+    population = phase.population
+    moved = total_bytes(population)
+    if phase.runtime_ns:
+        moved = int(phase.runtime_ns / 1e9 * _BYTES_PER_S)
+    seconds = population.files / _FILES_PER_S + moved / _BYTES_PER_S
+    if phase.operation in READS:
+        costs.read += moved * times
+    elif phase.operation in (
+        Operation.WRITE_FILES, Operation.SAVE_SHARDS, Operation.WRITE_BLOCKS,
+    ):  # fmt: skip
+        costs.write += moved * times
+    else:
+        seconds = population.files / _NAMES_PER_S
+    if phase.runtime_ns:
+        seconds = phase.runtime_ns / 1e9
+    costs.seconds += times * (seconds + _PHASE_S) + (_CALIBRATION_S if phase.measured else 0)
+    costs.memory = max(costs.memory, _memory(phase))
+
+
+def _memory(phase: Phase) -> int:
+    """What the workers of ``phase`` hold: the interpreter, and a buffer or a state each."""
+    held = min(phase.io_size, largest_size(phase.population))
+    if phase.operation is Operation.SAVE_SHARDS:
+        state = total_bytes(phase.population) // phase.slots
+        held = state if state <= HELD_BYTES else phase.io_size
+    if phase.operation in (Operation.READ_BLOCKS, Operation.WRITE_BLOCKS):
+        held = phase.io_size * phase.depth
+    return phase.processes * _WORKER_BYTES + phase.slots * held
+
+
+def unfit(plan: Plan, target: Target, memory_bytes: int, present: Mapping[str, int]) -> list[str]:
+    """Why ``plan`` does not fit the target or the client; nothing when it fits.
+
+    ``present`` tells the bytes that are there already, by the directory of the population.
+    """
+    there = sum(present.values())
+    needed = max(plan.space_bytes - there, 0) + _RESERVE
+    problems = []
+    if target.free_bytes is not None and needed > target.free_bytes:
+        problems.append(
+            f"{target.path} has {format_size(target.free_bytes)} free and this needs "
+            f"{format_size(needed)}; make room, clean old data with 'aibench clean', or make the "
+            f"run smaller with --scale"
+        )
+    if target.free_inodes is not None and not there and plan.inodes > target.free_inodes:
+        problems.append(
+            f"{target.path} has {format_count(target.free_inodes)} inodes free and this needs "
+            f"{format_count(plan.inodes)}; make room, or use --scale"
+        )
+    if plan.memory_bytes > memory_bytes * 0.9:
+        problems.append(
+            f"the workers need {format_size(plan.memory_bytes)} of memory and "
+            f"{format_size(memory_bytes)} are available; use fewer workers or ranks (--set), or "
+            "--scale"
+        )
+    return problems

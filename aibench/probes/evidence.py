@@ -1,0 +1,208 @@
+"""Decides from figures alone where the bytes of a read phase came from.
+
+``cold`` is never given the benefit of the doubt: a counter that others share, a cache that can't
+be seen, or a phase too small for its counter make a phase ``unknown``.
+"""
+
+from typing import NamedTuple
+
+from aibench.model import CachePolicy, CacheState, Evidence, Target
+from aibench.probes.cache import Eviction, Residency
+from aibench.probes.delivered import DeliveryCounter
+from aibench.units import format_size
+
+COLD_DELIVERED = 0.95
+COLD_RESIDENT = 0.02
+WARM_DELIVERED = 0.05
+WARM_RESIDENT = 0.50
+AMPLIFIED = 1.5
+SMALLEST_COUNTED = 2**20
+"""Below this, other traffic and the filesystem's own metadata drown the workload's bytes."""
+
+
+class _Figures(NamedTuple):
+    """What the decision is made from; shares are None where they are not known."""
+
+    policy: CachePolicy
+    asked: int
+    counter: DeliveryCounter
+    memory: str
+    hidden_cache: str
+    resident: float | None
+    unseen: float
+    delivered: float | None
+    dropped: bool
+
+
+def classify(
+    *,
+    policy: CachePolicy,
+    target: Target,
+    asked_bytes: int,
+    residency: Residency | None,
+    delivered_bytes: int | None,
+    counter: DeliveryCounter,
+    eviction: Eviction | None = None,
+    own_bytes: int | None = None,
+) -> Evidence:
+    """Where the bytes of a read phase came from, with the figures that say so.
+
+    ``residency`` is from just before the phase, ``delivered_bytes`` from during it by ``counter``.
+    ``own_bytes`` is what the workload's own processes caused to be read from block devices
+    (`own_read_bytes`): what a device delivered beyond that went to others.
+    """
+    if delivered_bytes is not None and delivered_bytes < 0:
+        delivered_bytes = None
+    own = None if target.is_network else own_bytes
+    fuse = target.fstype.partition(".")[0] in ("fuse", "fuseblk")
+    figures = _Figures(
+        policy=policy,
+        asked=asked_bytes,
+        counter=counter,
+        memory=counter.memory or (f"{target.fstype} is memory" if target.is_memory else ""),
+        hidden_cache=f"{target.fstype} is served by a process that may cache" if fuse else "",
+        resident=residency.share if residency else None,
+        unseen=_unseen(residency),
+        delivered=_share(delivered_bytes, own, asked_bytes),
+        dropped=eviction is not None and eviction.method == "drop_caches",
+    )
+    state, why = _decide(figures)
+    parts = [
+        why,
+        _resident_text(residency),
+        _delivered_text(delivered_bytes, asked_bytes, counter),
+        *_traffic_notes(delivered_bytes, own, asked_bytes),
+        *_cold_notes(state, target, counter),
+    ]
+    return Evidence(
+        state=state,
+        reason=_expectation(policy, state) + "; ".join(filter(None, parts)),
+        asked_bytes=asked_bytes,
+        resident_share=figures.resident,
+        resident_files=residency.files if residency else 0,
+        files=residency.population if residency else 0,
+        resident_method=residency.method if residency else "",
+        delivered_bytes=delivered_bytes,
+        delivered_source=counter.source,
+        eviction=eviction.sentence if eviction else "",
+    )
+
+
+def _unseen(residency: Residency | None) -> float:
+    """The share of the files that should have been looked at and could not be."""
+    if residency is None:
+        return 1.0
+    return residency.missed / max(1, residency.files + residency.missed)
+
+
+def _share(delivered: int | None, own: int | None, asked: int) -> float | None:
+    """Delivered over asked, with what went to other processes taken off where it is known."""
+    if delivered is None or asked <= 0:
+        return None
+    return (delivered if own is None else min(delivered, own)) / asked
+
+
+def _decide(figures: _Figures) -> tuple[CacheState, str]:
+    """The state, and what decided it."""
+    if figures.asked <= 0:
+        return CacheState.UNKNOWN, "the phase asked for no bytes"
+    return _warm(figures) or _between(figures) or _doubt(figures) or (CacheState.COLD, "")
+
+
+def _warm(figures: _Figures) -> tuple[CacheState, str] | None:
+    """Warm, where one sign of memory suffices."""
+    if figures.memory:
+        return CacheState.WARM, figures.memory
+    if figures.policy is not CachePolicy.DIRECT and (figures.resident or 0) >= WARM_RESIDENT:
+        return CacheState.WARM, "the page cache held most of the bytes"
+    if figures.delivered is not None and figures.delivered <= WARM_DELIVERED:
+        return CacheState.WARM, "storage delivered next to nothing"
+    return None
+
+
+def _between(figures: _Figures) -> tuple[CacheState, str] | None:
+    """Mixed, where what is known is neither cold nor warm; unknown, where nothing was counted."""
+    if figures.delivered is None:
+        return CacheState.UNKNOWN, figures.counter.reason or "the counter could not be read"
+    if figures.delivered < COLD_DELIVERED:
+        return CacheState.MIXED, "storage delivered only a part of the bytes"
+    if figures.policy is not CachePolicy.DIRECT and (figures.resident or 0) > COLD_RESIDENT:
+        return CacheState.MIXED, "the page cache held a part of the bytes"
+    return None
+
+
+def _doubt(figures: _Figures) -> tuple[CacheState, str] | None:
+    """Unknown, where all looks cold and something decisive was not seen."""
+    direct = figures.policy is CachePolicy.DIRECT
+    loop = figures.counter.cached_below
+    if figures.hidden_cache:
+        why = figures.hidden_cache
+    elif not direct and figures.resident is None:
+        why = "what was resident before is not known"
+    elif not direct and figures.unseen > COLD_RESIDENT:
+        why = f"{100 * figures.unseen:.1f} % of the files could not be looked at"
+    elif figures.asked < SMALLEST_COUNTED:
+        small = format_size(SMALLEST_COUNTED)
+        why = f"less than {small} was asked for, too little to tell from other traffic"
+    elif loop and (direct or not figures.dropped):
+        why = f"{loop} reads its image through this host's page cache, which was not emptied"
+    else:
+        return None
+    return CacheState.UNKNOWN, why
+
+
+def _expectation(policy: CachePolicy, state: CacheState) -> str:
+    """How the state stands to what was asked for; empty for ``as-found`` and where unknown."""
+    wanted = CacheState.WARM if policy is CachePolicy.WARM else CacheState.COLD
+    if policy is CachePolicy.AS_FOUND or state is CacheState.UNKNOWN:
+        return ""
+    return f"{wanted} as asked: " if state is wanted else f"not {wanted} as asked: "
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share < 1 else f"{100 * share:.0f} %"
+
+
+def _resident_text(residency: Residency | None) -> str:
+    if residency is None or residency.share is None:
+        return ""
+    looked = f"{residency.files} of {residency.population} files"
+    text = f"{_percent(residency.share)} resident before ({residency.method}, {looked})"
+    if residency.missed:
+        text += f"; {residency.missed} files not looked at ({residency.problems[0]})"
+    return text
+
+
+def _delivered_text(delivered: int | None, asked: int, counter: DeliveryCounter) -> str:
+    if delivered is None or asked <= 0:
+        return ""
+    figures = f"{format_size(delivered)}, {_percent(delivered / asked)} of the"
+    return f"{counter.source} delivered {figures} {format_size(asked)} asked for"
+
+
+def _traffic_notes(delivered: int | None, own: int | None, asked: int) -> list[str]:
+    """Whose traffic the counter saw, where that is known or suspicious."""
+    if delivered is None or asked <= 0:
+        return []
+    notes = []
+    if own is not None:
+        share = _percent(own / asked)
+        notes.append(f"the workload's own processes caused {format_size(own)} ({share}) of reads")
+    if delivered > AMPLIFIED * asked:
+        other, amplified = "other traffic", "read amplification"
+        cause = f"{amplified} or {other}"
+        if own is not None:
+            cause = amplified if own > AMPLIFIED * asked else other
+        notes.append(f"{delivered / asked:.1f}× of what was asked for is {cause}")
+    return notes
+
+
+def _cold_notes(state: CacheState, target: Target, counter: DeliveryCounter) -> list[str]:
+    """The caches that a cold phase may still have met."""
+    notes = []
+    if state is CacheState.COLD and target.is_network:
+        notes.append("the server's own cache is out of sight")
+    if state is CacheState.COLD and counter.cached_below:
+        name = counter.cached_below
+        notes.append(f"{name} reads its image through this host's page cache, dropped before")
+    return notes

@@ -1,0 +1,77 @@
+"""Verdict rows: a claim as it was printed, what was measured, and why the answer is what it is."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aibench.model import Status, Verdict
+from aibench.reporters.values import number, plain, quantity, spread
+
+#: What each status is called, everywhere.
+WORDS = {
+    Status.MET: "met",
+    Status.NOT_MET: "not met",
+    Status.INCONCLUSIVE: "inconclusive",
+    Status.NOT_TESTABLE_HERE: "not testable here",
+    Status.REFERENCE_ONLY: "reference only",
+}
+#: What a reader must see first.
+_SEVERITY = (
+    Status.NOT_MET,
+    Status.INCONCLUSIVE,
+    Status.MET,
+    Status.REFERENCE_ONLY,
+    Status.NOT_TESTABLE_HERE,
+)
+_SIGNS = {">=": "at least", "<=": "at most"}
+_CLAIM_TEXTS = (
+    "title", "vendor", "product", "quote", "source", "date", "scope", "metric", "direction",
+    "unit_definition", "configuration", "tolerance", "smallest_n", "stated", "unstated",
+    "defects", "untestable_part", "origin",
+)  # fmt: skip
+
+
+def verdict_rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """One row for each verdict, those that ask for action first."""
+    return [_row(verdict) for verdict in sorted(verdicts, key=_severity)]
+
+
+def counts_by_status(verdicts: Sequence[Verdict]) -> dict[str, int]:
+    """How many verdicts have each status; statuses that did not occur are left out."""
+    ordered = sorted(verdicts, key=_severity)
+    counts: dict[str, int] = {}
+    for verdict in ordered:
+        counts[verdict.status.value] = counts.get(verdict.status.value, 0) + 1
+    return counts
+
+
+def _severity(verdict: Verdict) -> int:
+    return _SEVERITY.index(verdict.status)
+
+
+def _row(verdict: Verdict) -> dict[str, Any]:
+    claim, measured = verdict.claim, verdict.measured
+    return {
+        "claim": claim.id,
+        **{name: plain(getattr(claim, name)) for name in _CLAIM_TEXTS},
+        "unit": claim.unit,
+        "unit_as_printed": claim.unit_as_printed,
+        "interpretation": {
+            "id": verdict.interpretation.id,
+            "note": verdict.interpretation.note,
+            "of": len(claim.interpretations),
+        },
+        "sign": _SIGNS.get(claim.direction, claim.direction),
+        "claimed": quantity(verdict.interpretation.value, claim.unit),
+        "bound": quantity(verdict.bound, claim.unit),
+        "status": verdict.status.value,
+        "word": WORDS[verdict.status],
+        "workload": verdict.workload,
+        "phase": verdict.phase,
+        "measured": spread(measured, claim.unit),
+        "aggregate": spread(verdict.aggregate, claim.unit),
+        "n": measured.n if measured else None,
+        "worst": quantity(measured.worst, claim.unit) if measured else None,
+        "margin": number(verdict.margin),
+        "reasons": plain(verdict.reasons),
+        "next_step": verdict.next_step,
+    }

@@ -1,0 +1,65 @@
+"""What a run did not test: the part of a report that keeps the rest honest."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aibench.model import READS, RunRecord, Status, Verdict
+
+
+def not_tested(
+    record: RunRecord, verdicts: Sequence[Verdict], workloads: Sequence[dict[str, Any]]
+) -> list[dict[str, str]]:
+    """What was left out, each entry with what it is and why."""
+    return [
+        *_untested_phases(workloads),
+        *_untested_claims(verdicts),
+        *_limits(record),
+    ]
+
+
+def _gap(what: str, why: str) -> dict[str, str]:
+    return {"what": what, "why": why}
+
+
+def _untested_phases(workloads: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    gaps = []
+    for workload in workloads:
+        if workload["refusal"] is not None:
+            gaps.append(_gap(workload["name"], f"refused: {workload['refusal']}"))
+            continue
+        for phase in workload["phases"]:
+            repeats = phase["repeats"]
+            if repeats["done"] < repeats["planned"]:
+                why = f"{repeats['done']} of {repeats['planned']} repeats were measured"
+                gaps.append(_gap(f"{workload['name']}, {phase['name']}", why))
+    return gaps
+
+
+def _untested_claims(verdicts: Sequence[Verdict]) -> list[dict[str, str]]:
+    gaps = []
+    parts: dict[str, dict[str, str]] = {}
+    for verdict in verdicts:
+        claim = verdict.claim
+        if verdict.status is Status.NOT_TESTABLE_HERE:
+            why = "; ".join(reason.message for reason in verdict.reasons) or "not on this rig"
+            gaps.append(_gap(claim.title, why))
+        if claim.untestable_part:
+            why = "no benchmark of one system can test this part of the claim"
+            parts.setdefault(claim.id, _gap(f"“{claim.untestable_part}” ({claim.title})", why))
+    return [*gaps, *parts.values()]
+
+
+def _limits(record: RunRecord) -> list[dict[str, str]]:
+    gaps = []
+    hosts = {w.host for s in record.samples for w in s.measurement.workers}
+    if len(hosts) <= 1:
+        why = "one client was measured; storage that serves many may deliver more to all of them"
+        gaps.append(_gap("many clients at once", why))
+    reads = any(p.operation in READS for s in record.plan.stages for p in s.measured)
+    if record.target.is_network and reads:
+        why = "cold means the caches of this client; what the server held is not visible from here"
+        gaps.append(_gap("the server's own cache", why))
+    if record.target.is_memory:
+        why = f"{record.target.fstype} is memory: no figure here is a figure of storage"
+        gaps.append(_gap("any storage device", why))
+    return gaps

@@ -1,0 +1,133 @@
+"""The report as one HTML file that opens with no network, and runs no script but its own."""
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from aibench.reporters import figures, wording
+from aibench.reporters.clean import cleaned
+
+_TEMPLATES = Path(__file__).parent / "templates"
+#: Characters that could end a script element or a line of script, as JSON may write them too.
+_ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+_PLOTS = {
+    "throughput": ("Throughput over time", figures.throughput),
+    "latency": ("Latency by share of operations", figures.latency),
+    "workers": ("Spread over the workers", figures.workers),
+}
+
+
+def render(document: dict[str, Any], *, width: int = 80, color: bool = False) -> str:
+    """``document`` as one page: light and dark, screen and print, the same bytes each time.
+
+    ``width`` and ``color`` are the reader's affair here. Nothing is fetched; the page's own
+    policy forbids it, and forbids every script but the two that it names by their hash.
+    """
+    del width, color
+    shown = cleaned(document)
+    drawn = _figures(shown)
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    return _environment().get_template("report.html.j2").render(
+        document=shown,
+        plots=_places(drawn),
+        figures=embedded({name: figure for name, (_, figure) in drawn.items()}),
+        css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        script=script,
+        plotly=plotly_source(),
+        policy=_policy(plotly_source(), script),
+    )  # fmt: skip
+
+
+@cache
+def plotly_source() -> str:
+    """The text of plotly's own script, read without importing plotly."""
+    spec = find_spec("plotly")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("plotly is a dependency of aibench and is not installed")
+    return (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_text("utf-8").strip()
+
+
+def embedded(value: Any) -> str:
+    """``value`` as JSON that stays inside a script element, whatever its texts hold."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.translate(_ESCAPES)
+
+
+def _figures(document: dict[str, Any]) -> dict[str, tuple[str, figures.Figure]]:
+    """Each plot's place in the page, with its caption and figure; empty plots are left out."""
+    found: dict[str, tuple[str, figures.Figure]] = {}
+    margins = figures.margins(document["verdicts"])
+    if margins is not None:
+        found["margins"] = ("Measured over claimed", margins)
+    for number, workload in enumerate(document["workloads"]):
+        for place, phase in enumerate(workload["phases"]):
+            for name, (caption, draw) in _PLOTS.items():
+                if (figure := draw(phase)) is not None:
+                    found[f"{name}-{number}-{place}"] = (caption, figure)
+    return found
+
+
+def _places(drawn: dict[str, tuple[str, figures.Figure]]) -> dict[str, list[dict[str, Any]]]:
+    """The plots of each phase, by ``workload-phase`` number; the claims' plot by its name."""
+    places: dict[str, list[dict[str, Any]]] = {}
+    for name, (caption, figure) in drawn.items():
+        _, _, phase = name.partition("-")
+        height = figure["layout"].get("height", 300)
+        plot = {"id": name, "caption": caption, "height": height}
+        places.setdefault(phase or name, []).append(plot)
+    return places
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.globals["w"] = wording
+    environment.filters["tools"] = _tools
+    environment.filters["evidence"] = _evidence
+    return environment
+
+
+def _evidence(phase: dict[str, Any]) -> list[str]:
+    """What is known of the caches, each sentence once with the repeats that it is about."""
+    about: dict[str, list[int]] = {}
+    for sample in phase["samples"]:
+        found = sample["evidence"]
+        if found:
+            looked = f"{found['resident_files']} of {found['files']} files"
+            method = f"{found['resident_method']} on {looked}" if found["resident_method"] else ""
+            parts = (found["reason"], method, found["delivered_source"])
+            text = "; ".join(filter(None, parts))
+            before = f" Before the phase: {found['eviction']}." if found["eviction"] else ""
+            about.setdefault(f"{text}.{before}", []).append(sample["repeat"])
+    return [f"{wording.repeats(which).capitalize()}: {text}" for text, which in about.items()]
+
+
+def _tools(phase: dict[str, Any]) -> list[dict[str, Any]]:
+    """What really ran, once where all repeats ran the same."""
+    found: list[dict[str, Any]] = []
+    for sample in phase["samples"]:
+        if sample["tool"] and sample["tool"] not in found:
+            found.append(sample["tool"])
+    return found
+
+
+def _policy(*scripts: str) -> str:
+    """The page's content security policy: its own scripts by hash, and nothing from outside."""
+    allowed = " ".join(f"'sha256-{_digest(f'{chr(10)}{s}{chr(10)}')}'" for s in scripts)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        f"img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,158 @@
+"""The report for a pull request: GitHub's Markdown, with nothing in it that a record can steer."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from aibench.reporters import wording
+from aibench.reporters.clean import cleaned
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
+#: What else would become markup, a mention or a link.
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@<!-- -->", "://": ":<!-- -->//"}
+_ENTITY = re.compile("|".join(map(re.escape, _ENTITIES)))
+
+
+def render(document: dict[str, Any], *, width: int = 80, color: bool = False) -> str:
+    """``document`` in GitHub's Markdown: verdicts, figures, warnings, what was not tested.
+
+    ``width`` and ``color`` have no meaning here. Texts of the record show as they are: no link,
+    mention, image or table cell comes out of them.
+    """
+    del width, color
+    return "\n".join(_report(cleaned(document))) + "\n"
+
+
+def escaped(text: object) -> str:
+    """``text`` with every character that Markdown would obey made harmless."""
+    marked = _SPECIAL.sub(r"\\\1", str(text))
+    return _ENTITY.sub(lambda match: _ENTITIES[match[0]], marked)
+
+
+def _report(document: dict[str, Any]) -> Iterator[str]:
+    run = document["run"]
+    yield f"### aibench {escaped(run['name'])}: {wording.headline(document['summary'])}"
+    yield ""
+    yield f"{escaped(wording.target(document))}. System: {escaped(wording.system(document))}."
+    yield ""
+    if not run["counts"]:
+        yield "**✗ This run does not count and meets no claim:**"
+        yield from _bullets(reason["message"] for reason in run["reasons"])
+        yield ""
+    if document["verdicts"]:
+        yield from _claims(document["verdicts"])
+    yield from _results(document["workloads"])
+    yield from _warnings(document)
+    yield "#### What was not tested"
+    yield from _bullets(f"{gap['what']}: {gap['why']}" for gap in document["not_tested"])
+    yield ""
+    yield from _details(document)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _claims(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    yield _row(("Verdict", "Claim, as printed", "Claimed", "Measured, typical [95 %]", "n", "Why"))
+    yield _row(("---", "---", "---", "---", "--:", "---"))
+    for row in rows:
+        why = [reason["message"] for reason in row["reasons"]]
+        if row["next_step"]:
+            why.append(f"Next: {row['next_step']}")
+        yield _row(
+            (
+                f"**{wording.verdict(row)}**",
+                f"{escaped(row['claim'])} {escaped(row['title'])}<br>“{escaped(row['quote'])}”",
+                "<br>".join(_claimed(row)),
+                "<br>".join(_measured(row)),
+                str(row["n"] if row["n"] is not None else wording.MISSING),
+                "<br>".join(map(escaped, why)),
+            )
+        )
+    yield ""
+
+
+def _claimed(row: dict[str, Any]) -> Iterator[str]:
+    claimed = row["claimed"]
+    yield f"{escaped(row['sign'])} {claimed['printed']}" if claimed else wording.MISSING
+    if claimed and claimed["printed_binary"]:
+        yield claimed["printed_binary"]
+    if row["scope"]:
+        yield escaped(wording.per_scope(row))
+    if row["bound"]:
+        yield f"bound {row['bound']['printed']}"
+    if row["interpretation"]["of"] > 1:
+        yield f"read as: {escaped(row['interpretation']['note'])}"
+
+
+def _measured(row: dict[str, Any]) -> Iterator[str]:
+    measured = row["measured"]
+    yield wording.typical(measured)
+    if measured is None:
+        return
+    if measured["printed_binary"]:
+        yield wording.typical(measured, binary=True)
+    if row["margin"] is not None:
+        yield f"{wording.times(row['margin'])} the claim"
+    yield f"worst {measured['printed_worst']}"
+
+
+def _results(workloads: Iterable[dict[str, Any]]) -> Iterator[str]:
+    yield _row(("Workload, phase", "Figure", "Typical [95 %]", "n", "p50 / p99", "Cache or sync"))
+    yield _row(("---", "---", "---", "--:", "--:", "---"))
+    for workload in workloads:
+        name = escaped(workload["name"])
+        if workload["refusal"] is not None:
+            yield _row((name, f"– refused: {escaped(workload['refusal'])}", "", "", "", ""))
+            continue
+        for phase in workload["phases"]:
+            yield from _phase(f"{name}, {escaped(phase['name'])}", phase)
+    yield ""
+
+
+def _phase(name: str, phase: dict[str, Any]) -> Iterator[str]:
+    first = (wording.latencies(phase), wording.state(phase))
+    shown = wording.main_figures(phase)
+    if not shown:
+        yield _row((name, "– nothing was measured", "", "0", *first))
+    for metric in shown:
+        estimate = metric["estimate"]
+        text = wording.typical(estimate)
+        if estimate and not phase["counts"]:
+            text += " **✗ does not count**"
+        title = f"{escaped(metric['title'])} {wording.ARROWS[metric['better']]}"
+        yield _row((name, title, text, str(estimate["n"] if estimate else 0), *first))
+        name, first = "", ("", "")
+
+
+def _warnings(document: dict[str, Any]) -> Iterator[str]:
+    lines = [warning["message"] for warning in document["run"]["warnings"]]
+    for workload in document["workloads"]:
+        for phase in workload["phases"]:
+            lines += [f"{workload['name']}, {text}" for text in wording.findings(phase)]
+    if lines:
+        yield "#### To know about these figures"
+        yield from _bullets(lines)
+        yield ""
+
+
+def _details(document: dict[str, Any]) -> Iterator[str]:
+    run = document["run"]
+    yield "<details><summary>Run and client</summary>"
+    yield ""
+    facts = [
+        f"run {run['id']}, {wording.when(document)}, aibench {run['aibench_version']}",
+        f"command: {' '.join(run['command'])}",
+        *(f"{key}: {value}" for key, value in document["environment"]["key"].items()),
+    ]
+    yield from _bullets(facts)
+    yield ""
+    yield "</details>"
+    yield ""
+    yield f"<sub>{' '.join(wording.LEGEND)}</sub>"
+
+
+def _bullets(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield f"- {escaped(line)}"

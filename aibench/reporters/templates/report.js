@@ -1,0 +1,83 @@
+"use strict";
+// Draws the figures in the reader's colours; Okabe and Ito's, told apart by dashes as well.
+const errors = [];
+window.addEventListener("error", (event) => note(event.message));
+window.addEventListener("securitypolicyviolation", (event) => note(event.violatedDirective));
+function note(message) {
+  errors.push(message);
+  document.documentElement.dataset.errors = errors.join("; ");
+}
+
+const LIGHT = {
+  ink: "#16202b", quiet: "#55616f", line: "#d9dee5", card: "#ffffff",
+  repeats: ["#0072b2", "#d55e00", "#009e73", "#b0568c", "#8a6d00", "#2f8fc4", "#444444"],
+  MET: "#00664d", NOT_MET: "#b3311c", INCONCLUSIVE: "#7a5200", REFERENCE_ONLY: "#0b5cad",
+  NOT_TESTABLE_HERE: "#55616f", claim: "#16202b", tolerance: "rgba(0,114,178,0.16)",
+};
+const DARK = {
+  ink: "#e8edf3", quiet: "#a3afbd", line: "#323d4a", card: "#1a212a",
+  repeats: ["#56b4e9", "#f0a15f", "#3fd1a2", "#e39ac7", "#f0e442", "#9fd4f5", "#cccccc"],
+  MET: "#4fd1a5", NOT_MET: "#ff8f73", INCONCLUSIVE: "#f0bf52", REFERENCE_ONLY: "#7cb8f5",
+  NOT_TESTABLE_HERE: "#a3afbd", claim: "#e8edf3", tolerance: "rgba(86,180,233,0.22)",
+};
+const SYMBOLS = {
+  MET: "circle", NOT_MET: "x", INCONCLUSIVE: "diamond", REFERENCE_ONLY: "circle-open",
+  NOT_TESTABLE_HERE: "square-open",
+};
+const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset" };
+const figures = JSON.parse(document.getElementById("figures").textContent);
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+function painted(trace, theme) {
+  const role = trace.role;
+  const color = typeof role === "number" ? theme.repeats[role % theme.repeats.length] : theme[role];
+  const copy = { ...trace, type: "scatter" };
+  delete copy.role;
+  if (copy.line) copy.line = { ...copy.line, color };
+  copy.marker = { ...copy.marker, color };
+  if (SYMBOLS[role]) copy.marker.symbol = SYMBOLS[role];
+  if (copy.error_x) copy.error_x = { ...copy.error_x, color, thickness: 2, width: 6 };
+  return copy;
+}
+
+function shaped(shape, theme) {
+  const copy = { ...shape, xref: "x", layer: "below" };
+  delete copy.role;
+  if (shape.type === "rect") return { ...copy, fillcolor: theme[shape.role], line: { width: 0 } };
+  return { ...copy, line: { color: theme[shape.role], width: 2 } };
+}
+
+function axis(given, theme) {
+  return {
+    automargin: true, gridcolor: theme.line, linecolor: theme.line, zerolinecolor: theme.line,
+    fixedrange: false, ...given,
+  };
+}
+
+function laidOut(given, theme) {
+  return {
+    height: 300, margin: { l: 60, r: 16, t: 10, b: 44 }, hovermode: "closest",
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: "system-ui, sans-serif", size: 12, color: theme.quiet },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    hoverlabel: { bgcolor: theme.card, font: { color: theme.ink } },
+    ...given,
+    xaxis: axis(given.xaxis, theme), yaxis: axis(given.yaxis, theme),
+    shapes: (given.shapes || []).map((shape) => shaped(shape, theme)),
+  };
+}
+
+function draw(theme) {
+  document.documentElement.dataset.scheme = theme === DARK ? "dark" : "light";
+  for (const [id, figure] of Object.entries(figures)) {
+    const data = figure.data.map((trace) => painted(trace, theme));
+    Plotly.react(id, data, laidOut(figure.layout, theme), CONFIG);
+  }
+}
+
+const current = () => (dark.matches ? DARK : LIGHT);
+draw(current());
+dark.addEventListener("change", () => draw(current()));
+window.addEventListener("beforeprint", () => draw(LIGHT));
+window.addEventListener("afterprint", () => draw(current()));
+document.documentElement.dataset.plots = Object.keys(figures).length;

@@ -1,0 +1,214 @@
+"""The report for a terminal: verdicts first, then each workload, then what was not tested."""
+
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from aibench.reporters import wording
+from aibench.reporters.clean import cleaned
+
+#: Colours of the sixteen that every terminal theme defines; the words say the same.
+_STYLES = {
+    "MET": "bold green",
+    "NOT_MET": "bold red",
+    "INCONCLUSIVE": "bold yellow",
+    "NOT_TESTABLE_HERE": "dim",
+    "REFERENCE_ONLY": "cyan",
+}
+
+
+def render(document: dict[str, Any], *, width: int = 80, color: bool = False) -> str:
+    """``document`` as text of at most ``width`` cells a line, with colour where asked for.
+
+    Every text of the record is stripped of control characters before it is laid out.
+    """
+    out = StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=color, no_color=not color, highlight=False,
+        color_system="standard" if color else None, markup=False, emoji=False,
+        legacy_windows=False, _environ={},
+    )  # fmt: skip
+    console.print(Group(*_report(cleaned(document))))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _report(document: dict[str, Any]) -> Iterator[RenderableType]:
+    yield from _head(document)
+    yield from _claims(document)
+    for workload in document["workloads"]:
+        yield from _workload(workload)
+    yield from _gaps(document)
+    yield Text()
+    for line in wording.LEGEND:
+        yield Text(line, style="dim")
+
+
+def _head(document: dict[str, Any]) -> Iterator[RenderableType]:
+    run = document["run"]
+    yield Text.assemble((f"aibench {run['name']}", "bold"), "  ", wording.when(document))
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    facts.add_row("target", Text(wording.target(document)))
+    facts.add_row("system", Text(wording.system(document)))
+    key = document["environment"]["key"]
+    if key:
+        facts.add_row(
+            "client", Text(", ".join(f"{k} {wording.fact(k, v)}" for k, v in key.items()))
+        )
+    yield facts
+    if not run["counts"]:
+        yield Text("\n✗ This run does not count and meets no claim:", style="bold red")
+        yield _bullets(reason["message"] for reason in run["reasons"])
+    if run["warnings"]:
+        yield _bullets(warning["message"] for warning in run["warnings"])
+
+
+def _section(title: str) -> Iterator[RenderableType]:
+    yield Rule(style="dim")
+    yield Text(title, style="bold")
+
+
+def _claims(document: dict[str, Any]) -> Iterator[RenderableType]:
+    yield from _section(wording.headline(document["summary"]))
+    if not document["verdicts"]:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("verdict", min_width=13, max_width=16)
+    table.add_column("claim, as printed", ratio=1, overflow="fold")
+    table.add_column("claimed", overflow="fold")
+    table.add_column("measured [95 %]", overflow="fold")
+    table.add_column("n", justify="right")
+    for row in document["verdicts"]:
+        table.add_row(*_claim_cells(row))
+    yield table
+    notes = list(_notes(document["verdicts"]))
+    if notes:
+        yield Text("\nwhy, and what next", style="dim")
+        yield _bullets(notes)
+
+
+def _claim_cells(row: dict[str, Any]) -> Iterator[Text]:
+    yield Text(wording.verdict(row), style=_STYLES[row["status"]])
+    title = Text.assemble((f"{row['claim']} {row['title']}", "bold"), f"\n“{row['quote']}”")
+    if row["interpretation"]["of"] > 1:
+        title.append(f"\nread as: {row['interpretation']['note']}", style="dim")
+    yield title
+    yield Text("\n".join(_claimed(row)))
+    yield Text("\n".join(_measured(row)))
+    yield Text(wording.fact("n", row["n"]))
+
+
+def _claimed(row: dict[str, Any]) -> Iterator[str]:
+    claimed = row["claimed"]
+    sign = {"at least": "≥", "at most": "≤"}.get(row["sign"], row["sign"])
+    yield f"{sign} {claimed['printed']}" if claimed else wording.MISSING
+    if claimed and claimed["printed_binary"]:
+        yield claimed["printed_binary"]
+    if row["scope"]:
+        yield wording.per_scope(row)
+    if row["bound"]:
+        yield f"bound {row['bound']['printed']}"
+
+
+def _measured(row: dict[str, Any]) -> Iterator[str]:
+    measured = row["measured"]
+    if measured is None:
+        yield wording.MISSING
+        return
+    yield measured["printed"]
+    if measured["printed_interval"]:
+        yield measured["printed_interval"]
+    if measured["printed_binary"]:
+        yield measured["printed_binary"]
+    if row["margin"] is not None:
+        yield f"{wording.times(row['margin'])} the claim"
+    yield f"worst {measured['printed_worst']}"
+    if row["aggregate"] and row["aggregate"]["printed"] != measured["printed"]:
+        yield f"all: {row['aggregate']['printed']}"
+
+
+def _notes(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Each distinct reason and next step once, with the claims that it is about."""
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        texts = [reason["message"] for reason in row["reasons"]]
+        if row["next_step"]:
+            texts.append(f"Next: {row['next_step']}")
+        for text in texts:
+            claims = about.setdefault(text, [])
+            if row["claim"] not in claims:
+                claims.append(row["claim"])
+    for text, claims in about.items():
+        yield f"{', '.join(claims)}: {text}"
+
+
+def _workload(workload: dict[str, Any]) -> Iterator[RenderableType]:
+    yield from _section(f"{workload['name']}: {workload['title']}")
+    yield Text(f"{workload['imitates']} Engine: {wording.engine(workload)}.", style="dim")
+    if workload["refusal"] is not None:
+        yield Text(f"– Refused, nothing was run: {workload['refusal']}", style="yellow")
+        return
+    yield _figures(workload["phases"])
+    yield _bullets(_phase_notes(workload["phases"]))
+
+
+def _figures(phases: Iterable[dict[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("phase", overflow="fold", max_width=16)
+    table.add_column("figure", overflow="fold", max_width=18)
+    table.add_column("typical [95 %]", overflow="fold")
+    table.add_column("n", justify="right")
+    table.add_column("p50 / p99", overflow="fold", max_width=17)
+    table.add_column("cache\nor sync", overflow="fold", max_width=8)
+    for phase in phases:
+        for cells in _figure_rows(phase):
+            table.add_row(*map(Text, cells))
+    return table
+
+
+def _figure_rows(phase: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    first = (phase["name"], wording.latencies(phase), wording.state(phase))
+    shown = wording.main_figures(phase)
+    if not shown:
+        yield first[0], "nothing measured", wording.MISSING, "0", *first[1:]
+    for metric in shown:
+        estimate = metric["estimate"]
+        n = str(estimate["n"]) if estimate else "0"
+        text = wording.typical(estimate)
+        if estimate and not phase["counts"]:
+            text += " does not count"
+        short = metric["title"].replace(" per second", "/s")
+        title = f"{short} {wording.ARROWS[metric['better']]}"
+        yield first[0], title, text, n, *first[1:]
+        first = ("", "", "")
+
+
+def _phase_notes(phases: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """What was asked, once for all phases that were asked alike; then what to know of each."""
+    alike: dict[str, list[str]] = {}
+    for phase in phases:
+        alike.setdefault(wording.asked(phase), []).append(phase["name"])
+    for asked, names in alike.items():
+        yield f"{', '.join(names)}: {asked}."
+    for phase in phases:
+        yield from wording.findings(phase)
+
+
+def _gaps(document: dict[str, Any]) -> Iterator[RenderableType]:
+    yield from _section("What was not tested")
+    yield _bullets(f"{gap['what']}: {gap['why']}" for gap in document["not_tested"])
+
+
+def _bullets(lines: Iterable[str]) -> Table:
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(width=1, no_wrap=True)
+    table.add_column(overflow="fold")
+    for line in lines:
+        table.add_row("·", Text(line))
+    return table

@@ -1,0 +1,242 @@
+"""The words that all formats share, so that a verdict reads the same wherever it is shown."""
+
+from typing import Any
+
+from aibench.units import (
+    format_count,
+    format_duration,
+    format_size,
+    format_size_binary,
+    format_value,
+)
+
+#: Printed where a number is missing.
+MISSING = "–"
+#: A symbol beside each word, for those who can't see colour.
+SYMBOLS = {
+    "MET": "✓",
+    "NOT_MET": "✗",
+    "INCONCLUSIVE": "?",
+    "NOT_TESTABLE_HERE": "–",
+    "REFERENCE_ONLY": "○",
+}
+ARROWS = {"higher": "↑", "lower": "↓"}
+_SYNC = {"none": "no fsync", "end": "fsync", "commit": "fsync, rename, fsync dir"}
+_SYNC_SHORT = {"none": "no fsync", "end": "fsync", "commit": "commit"}
+_WORDS = {
+    "NOT_MET": "not met",
+    "INCONCLUSIVE": "inconclusive",
+    "MET": "met",
+    "REFERENCE_ONLY": "reference only",
+    "NOT_TESTABLE_HERE": "not testable here",
+}
+#: What a reader has to know to read a report; the last lines of every format.
+LEGEND = (
+    "Typical is the middle of n repeats, [ ] its 95 % interval. GB is 10⁹ bytes.",
+    "↑ more is better, ↓ less is better, – missing. cold: storage delivered it.",
+)
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """Symbol and word: ``✗ not met``."""
+    return f"{SYMBOLS[row['status']]} {row['word']}"
+
+
+def headline(summary: dict[str, int]) -> str:
+    """``6 claims: 1 not met, 1 met, 4 reference only``."""
+    total = sum(summary.values())
+    if not total:
+        return "No claim was judged."
+    parts = ", ".join(f"{count} {_WORDS[status]}" for status, count in summary.items())
+    return f"{counted(total, 'claim')}: {parts}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 file``, ``1.20 k files``, ``2 processes``."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    shown = str(number) if number < 1000 else format_count(number)
+    return f"{shown} {noun}{ending}"
+
+
+def times(ratio: float | None) -> str:
+    """``1.05×``, or the sign for missing."""
+    return MISSING if ratio is None else f"{format_value(ratio, '1')}×"
+
+
+def share(part: float | None) -> str:
+    """``12.5 %``, or the sign for missing."""
+    return MISSING if part is None else f"{format_value(100 * part, '1')} %"
+
+
+def tolerance(row: dict[str, Any]) -> str:
+    """``5 %``."""
+    return f"{100 * row['tolerance']:.3g} %"
+
+
+def latencies(phase: dict[str, Any]) -> str:
+    """Median and 99th percentile, typical over the repeats: ``1.50 / 1.99 ms``."""
+    found = {metric["name"]: metric["estimate"] for metric in phase["metrics"]}
+    ends = [found.get(name) for name in ("latency_p50", "latency_p99")]
+    return pair(*(end["printed"] if end else MISSING for end in ends))
+
+
+def main_figures(phase: dict[str, Any]) -> list[dict[str, Any]]:
+    """The figures that a reader wants first, without those that `latencies` shows."""
+    return [
+        metric
+        for metric in phase["metrics"]
+        if metric["main"] and metric["name"] not in ("latency_p50", "latency_p99")
+    ]
+
+
+def duration(nanoseconds: float | None) -> str:
+    """``1.25 ms``, or the sign for missing."""
+    return MISSING if nanoseconds is None else format_duration(nanoseconds)
+
+
+def printed(number: float | None, unit: str) -> str:
+    """``1.07 GB/s``, or the sign for missing."""
+    return MISSING if number is None else format_value(number, unit)
+
+
+def typical(estimate: dict[str, Any] | None, *, binary: bool = False) -> str:
+    """``18.2 GB/s [17.9, 18.6]``; no brackets where there are too few repeats for an interval."""
+    if estimate is None:
+        return MISSING
+    form = "_binary" if binary else ""
+    printed, interval = estimate["printed" + form], estimate["printed_interval" + form]
+    if printed is None:
+        return MISSING
+    return f"{printed} {interval}" if interval else str(printed)
+
+
+def pair(first: str, second: str) -> str:
+    """``46.2 / 104 µs``: the unit once where both have the same."""
+    number, _, unit = first.partition(" ")
+    shared = unit and second.partition(" ")[2] == unit
+    return f"{number if shared else first} / {second}"
+
+
+def engine(workload: dict[str, Any]) -> str:
+    """``posix 0.1.0``: the engine and its version, where it is known."""
+    name, version = workload["engine"], workload["engine_version"] or ""
+    return str(version) if version.startswith(name) else f"{name} {version}".rstrip()
+
+
+def per_scope(row: dict[str, Any]) -> str:
+    """``per chassis``, or nothing where the claim is not for a unit."""
+    return f"per {row['scope']}" if row["scope"] else ""
+
+
+def repeats(numbers: list[int]) -> str:
+    """Repeats, counted from 1: ``repeats 1, 3``; ``all`` is never assumed."""
+    shown = ", ".join(str(number + 1) for number in sorted(numbers))
+    return f"repeat{'s' if len(numbers) > 1 else ''} {shown}"
+
+
+def findings(phase: dict[str, Any]) -> list[str]:
+    """Why repeats of a phase do not count, then its warnings, each as a plain sentence."""
+    name, planned = phase["name"], phase["repeats"]["done"]
+    found = []
+    for group in phase["reasons"]:
+        which = "" if len(group["repeats"]) == planned else f", {repeats(group['repeats'])},"
+        verb = "do" if which and len(group["repeats"]) > 1 else "does"
+        found.append(f"{name}{which} {verb} not count: {group['message']}.")
+    return [*found, *(f"{name}: {finding(group)}." for group in phase["warnings"])]
+
+
+def state(phase: dict[str, Any]) -> str:
+    """Where a read's bytes came from, or how durable a write is; short enough for a column."""
+    if phase["reads"]:
+        wanted, found = phase["asked"]["cache"], phase["cache_state"]
+        if found is None:
+            return "not checked"
+        return f"{found}, asked {wanted}" if _missed(wanted, found) else str(found)
+    if phase["writes"]:
+        return _SYNC_SHORT[phase["asked"]["sync"]]
+    return MISSING
+
+
+def _missed(wanted: str, found: str) -> bool:
+    """Whether a read was to come from storage and is not shown to."""
+    return wanted in ("cold", "direct") and found != "cold"
+
+
+def asked(phase: dict[str, Any]) -> str:
+    """What a phase was asked to do, in one line."""
+    settings = phase["asked"]
+    workers = (
+        f"{counted(settings['processes'], 'process')} × {counted(settings['threads'], 'thread')}"
+    )
+    parts = [workers, _population(settings), settings["order"]]
+    if settings["depth"] > 1:
+        parts.append(f"queue depth {settings['depth']}")
+    if phase["reads"] or phase["writes"]:
+        parts.append(f"{format_size_binary(settings['io_size'])} a call")
+    if settings["batch"] > 1:
+        parts.append(f"batches of {settings['batch']}")
+    if phase["reads"]:
+        parts.append(f"cache {settings['cache']}")
+    if phase["writes"]:
+        parts.append(_SYNC[settings["sync"]])
+    if settings["shift"]:
+        parts.append("read by another process than the writer")
+    if settings["runtime_ns"]:
+        parts.append(f"for {format_duration(settings['runtime_ns'])}")
+    return ", ".join(parts)
+
+
+def _population(settings: dict[str, Any]) -> str:
+    sizes = settings["sizes"]
+    each = "" if settings["files"] == 1 else " each"
+    mean = format_size(sizes["mean"])
+    size = f"{mean}{each}" if sizes["distribution"] == "fixed" else f"{mean} in the mean"
+    return f"{counted(settings['files'], 'file')} of {size}"
+
+
+def finding(group: dict[str, Any]) -> str:
+    """A warning or reason as a sentence, with the repeats that it is about."""
+    message = str(group["message"])
+    found = group.get("repeats")
+    return f"{message} ({repeats(found)})" if found else message
+
+
+def fact(key: str, value: Any) -> str:
+    """One fact of the mount, the system or the client, as a reader wants to see it."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) and key.endswith("_bytes"):
+        return format_size(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {part}" for name, part in value.items())
+    return str(value)
+
+
+def target(document: dict[str, Any]) -> str:
+    """``/mnt/data, ext4 on /dev/sda1, 500 GB of 1.00 TB free``."""
+    mount = document["target"]
+    text = f"{mount['path']}, {mount['fstype']} on {mount['source']}"
+    if mount["free_bytes"] is not None and mount["total_bytes"] is not None:
+        free, total = format_size(mount["free_bytes"]), format_size(mount["total_bytes"])
+        text += f", {free} of {total} free"
+    return text
+
+
+def system(document: dict[str, Any]) -> str:
+    """``H3C CX, 2 × node``; says so where nothing was described."""
+    described = document["system"]
+    if described is None:
+        return "not described (--system): the product under test is unknown"
+    name = " ".join(filter(None, (described["vendor"], described["product"], described["version"])))
+    return f"{name}, {described['units']} × {described['unit']}"
+
+
+def when(document: dict[str, Any]) -> str:
+    """When the run began, how long it took, and whether it ended."""
+    run = document["run"]
+    took = f", took {format_duration(run['elapsed_ns'])}" if run["elapsed_ns"] is not None else ""
+    return f"{run['started_at']}{took}{'' if run['complete'] else ', did not finish'}"

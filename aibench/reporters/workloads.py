@@ -1,0 +1,150 @@
+"""Workloads and phases of the document: what was asked, and every figure over the repeats."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aibench.metrics import Metric, metrics
+from aibench.model import READS, WRITES, Finding, Phase, RunRecord, Sample, Stage
+from aibench.reporters.samples import sample_part
+from aibench.reporters.values import number, plain, spread
+from aibench.stats.gates import headroom
+from aibench.stats.histogram import enough_for, merge, percentile
+from aibench.stats.intervals import estimate
+
+#: Where the latency curve has its points; those with too few operations are left out.
+_SHARES = (
+    *(n / 100 for n in range(1, 99)),
+    0.99, 0.9925, 0.995, 0.9975, 0.999, 0.9995, 0.9999, 0.99995, 0.99999,
+)  # fmt: skip
+
+
+def workload_part(record: RunRecord, stage: Stage) -> dict[str, Any]:
+    """One workload: what it imitates, who did it, and its measured phases."""
+    return {
+        "name": stage.workload,
+        "title": stage.title,
+        "kind": stage.kind,
+        "imitates": stage.imitates,
+        "engine": stage.engine,
+        "engine_version": record.engines.get(stage.engine),
+        "repeats": stage.repeats,
+        "refusal": stage.refusal,
+        "prepared": [{"name": p.name, "asked": _asked(p)} for p in stage.prepared],
+        "phases": [_phase_part(stage, phase, record) for phase in stage.measured],
+    }
+
+
+def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]:
+    wanted = (stage.workload, phase.name)
+    samples = [s for s in record.samples if (s.workload, s.phase) == wanted]
+    counted = [s for s in samples if not s.reasons]
+    basis = counted or samples
+    unit = "B/s" if phase.operation in READS | WRITES else "op/s"
+    return {
+        "name": phase.name,
+        "operation": phase.operation.value,
+        "reads": phase.operation in READS,
+        "writes": phase.operation in WRITES,
+        "asked": _asked(phase),
+        "repeats": {"planned": stage.repeats, "done": len(samples), "counted": len(counted)},
+        "counts": bool(counted),
+        "cache_state": _cache_state(basis),
+        "headroom": number(headroom(basis, unit)),
+        "errors": sum(s.measurement.errors for s in samples),
+        "metrics": _figures(phase, samples, counted),
+        "percentiles": _curves(basis),
+        "samples": [sample_part(sample, unit) for sample in samples],
+        "warnings": _grouped(samples, lambda s: (*s.warnings, *s.measurement.warnings)),
+        "reasons": _grouped(samples, lambda s: s.reasons),
+    }
+
+
+def _asked(phase: Phase) -> dict[str, Any]:
+    population = phase.population
+    return {
+        "processes": phase.processes,
+        "threads": phase.threads,
+        "depth": phase.depth,
+        "files": population.files,
+        "sizes": plain(population.sizes),
+        "format": population.format,
+        "files_per_directory": population.files_per_directory,
+        "order": phase.order.value,
+        "io_size": phase.io_size,
+        "batch": phase.batch,
+        "shift": phase.shift,
+        "cache": phase.cache.value,
+        "sync": phase.sync.value,
+        "runtime_ns": phase.runtime_ns or None,
+    }
+
+
+def _cache_state(samples: Sequence[Sample]) -> str | None:
+    """What the evidence of all repeats says: one state, ``varies``, or None without evidence."""
+    states = {s.evidence.state.value if s.evidence else None for s in samples}
+    return states.pop() if len(states) == 1 else "varies" if states else None
+
+
+def _figures(
+    phase: Phase, samples: Sequence[Sample], counted: Sequence[Sample]
+) -> list[dict[str, Any]]:
+    """Each metric once: its values by repeat and its estimate over the repeats that count.
+
+    Where no repeat counts, the estimate is over all of them, and ``counts`` of the phase is
+    False: a reporter then says so beside the number.
+    """
+    by_sample = [{m.name: m for m in metrics(phase, sample)} for sample in samples]
+    names = dict.fromkeys(name for found in by_sample for name in found)
+    basis = [not counted or not s.reasons for s in samples]
+    return [_figure([found.get(name) for found in by_sample], basis) for name in names]
+
+
+def _figure(found: Sequence[Metric | None], basis: Sequence[bool]) -> dict[str, Any]:
+    first = next(metric for metric in found if metric is not None)
+    values = [number(metric.value) if metric else None for metric in found]
+    usable = [v for v, use in zip(values, basis, strict=True) if use and v is not None]
+    missing = next((m.why_missing for m in found if m and m.value is None and m.why_missing), "")
+    return {
+        "name": first.name,
+        "title": first.title,
+        "unit": first.unit,
+        "better": first.better,
+        "main": first.main,
+        "values": values,
+        "estimate": spread(estimate(usable, first.better), first.unit) if usable else None,
+        "why_missing": missing,
+    }
+
+
+def _curves(samples: Sequence[Sample]) -> dict[str, Any]:
+    """For each type of operation, the latency in ns at each share, over all repeats merged."""
+    kinds = dict.fromkeys(kind for s in samples for kind in s.measurement.histograms)
+    return {kind: _curve([s.measurement.histograms for s in samples], kind) for kind in kinds}
+
+
+def _curve(histograms: Iterable[Mapping[str, Any]], kind: str) -> dict[str, Any]:
+    merged = merge(found[kind] for found in histograms if kind in found)
+    shares = [share for share in _SHARES if enough_for(share, merged.count)]
+    return {
+        "count": merged.count,
+        "min_ns": merged.min_ns,
+        "max_ns": merged.max_ns,
+        "points": [[share, percentile(merged, share)] for share in shares] if merged.count else [],
+    }
+
+
+def _grouped(samples: Sequence[Sample], findings: Any) -> list[dict[str, Any]]:
+    """Each code once, with its first message and the repeats (from 0) in which it occurred."""
+    groups: dict[str, dict[str, Any]] = {}
+    for sample in samples:
+        for finding in findings(sample):
+            _note(groups, finding, sample.repeat)
+    return list(groups.values())
+
+
+def _note(groups: dict[str, dict[str, Any]], finding: Finding, repeat: int) -> None:
+    group = groups.setdefault(
+        finding.code, {"code": finding.code, "message": finding.message, "repeats": []}
+    )
+    if repeat not in group["repeats"]:
+        group["repeats"].append(repeat)

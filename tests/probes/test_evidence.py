@@ -1,0 +1,327 @@
+"""A phase is called cold only where nothing speaks against it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aibench.model import CachePolicy, CacheState, Evidence
+from aibench.probes import cache, delivered, mounts
+from aibench.probes.cache import Eviction, Residency
+from aibench.probes.delivered import DeliveryCounter
+from aibench.probes.evidence import SMALLEST_COUNTED, classify
+from tests import build, lab
+
+ASKED = 100_000_000
+COLD, MIXED, WARM, UNKNOWN = CacheState.COLD, CacheState.MIXED, CacheState.WARM, CacheState.UNKNOWN
+DISK = DeliveryCounter(source="block device sda")
+BUFFERED_LOOP = DeliveryCounter(source="block device loop0", cached_below="loop0")
+NO_COUNTER = DeliveryCounter(reason="overlay has no counter")
+MEMORY = DeliveryCounter(source="block device ram0", memory="block device ram0 is memory")
+DROPPED = Eviction(method="drop_caches", done="dropped", beyond="the server's cache")
+ADVISED = Eviction(method="fadvise", files=100, done="advised", beyond="attributes")
+
+
+def residency(share: float = 0.0, **changes: Any) -> Residency:
+    """A hundred files of 1 MB, of whose bytes ``share`` are resident."""
+    parts: dict[str, Any] = {
+        "resident_bytes": round(share * ASKED),
+        "bytes": ASKED,
+        "files": 100,
+        "missed": 0,
+        "population": 100,
+        "method": "cachestat",
+    }
+    return Residency(**parts | changes)
+
+
+def evidence(
+    resident: float | None = 0.0, delivered: float | None = 1.0, **changes: Any
+) -> Evidence:
+    """The evidence of a cold phase on a disk, from shares of what was asked for."""
+    parts: dict[str, Any] = {
+        "policy": CachePolicy.COLD,
+        "target": build.target(),
+        "asked_bytes": ASKED,
+        "residency": None if resident is None else residency(resident),
+        "delivered_bytes": None if delivered is None else round(delivered * ASKED),
+        "counter": DISK,
+        "eviction": DROPPED,
+    }
+    return classify(**parts | changes)
+
+
+@pytest.mark.parametrize(
+    ("resident", "delivered", "state"),
+    [
+        (0.0, 1.0, COLD),
+        (0.02, 0.95, COLD),
+        (0.0, 1.5, COLD),
+        (0.0, 4.0, COLD),
+        (0.0201, 1.0, MIXED),
+        (0.0, 0.9499, MIXED),
+        (0.49, 1.0, MIXED),
+        (0.0, 0.051, MIXED),
+        (0.50, 1.0, WARM),
+        (1.0, 0.0, WARM),
+        (0.0, 0.05, WARM),
+        (0.3, 0.0, WARM),
+        (None, 1.0, UNKNOWN),
+        (None, 0.5, MIXED),
+        (None, 0.0, WARM),
+        (0.0, None, UNKNOWN),
+        (0.3, None, UNKNOWN),
+        (0.6, None, WARM),
+        (None, None, UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("policy", [CachePolicy.COLD, CachePolicy.AS_FOUND, CachePolicy.WARM])
+def test_shares(
+    policy: CachePolicy, resident: float | None, delivered: float | None, state: CacheState
+) -> None:
+    """Resident and delivered shares decide, whatever was hoped for."""
+    assert evidence(resident, delivered, policy=policy).state is state
+
+
+@pytest.mark.parametrize(
+    ("resident", "delivered", "state"),
+    [
+        (0.0, 1.0, COLD),
+        (1.0, 1.0, COLD),
+        (None, 0.95, COLD),
+        (None, 0.94, MIXED),
+        (1.0, 0.05, WARM),
+        (None, None, UNKNOWN),
+        (1.0, None, UNKNOWN),
+    ],
+)
+def test_direct(resident: float | None, delivered: float | None, state: CacheState) -> None:
+    """For O_DIRECT only what storage delivered counts, as the page cache is passed by."""
+    assert evidence(resident, delivered, policy=CachePolicy.DIRECT).state is state
+
+
+@pytest.mark.parametrize("fstype", ["fuse", "fuse.juicefs", "fuse.sshfs", "fuseblk"])
+@pytest.mark.parametrize("policy", list(CachePolicy))
+def test_fuse_is_never_cold(fstype: str, policy: CachePolicy) -> None:
+    """A FUSE filesystem has a cache of its own, so it is never cold, even if a counter says so."""
+    found = evidence(policy=policy, target=build.target(fstype=fstype))
+    assert found.state is UNKNOWN
+    assert "a process that may cache" in found.reason
+
+
+def test_fuse_can_be_warm() -> None:
+    """A FUSE filesystem whose pages the kernel holds is warm."""
+    found = evidence(0.9, None, target=build.target(fstype="fuse.juicefs"), counter=NO_COUNTER)
+    assert found.state is WARM
+
+
+@pytest.mark.parametrize(
+    ("target", "counter"),
+    [
+        (build.target(fstype="tmpfs", device=None), NO_COUNTER),
+        (build.target(device="ram0"), MEMORY),
+    ],
+)
+@pytest.mark.parametrize("policy", list(CachePolicy))
+def test_memory_is_warm(target: Any, counter: DeliveryCounter, policy: CachePolicy) -> None:
+    """What lies in memory is warm under every policy, whatever was counted."""
+    found = evidence(target=target, counter=counter, policy=policy)
+    assert found.state is WARM
+    assert "memory" in found.reason
+
+
+def test_other_traffic_does_not_make_cold() -> None:
+    """Bytes that the device delivered to others are not taken for the workload's."""
+    found = evidence(0.0, 1.2, own_bytes=ASKED // 3)
+    assert found.state is MIXED
+    assert "own processes caused 33.3 MB (33.3 %)" in found.reason
+    assert evidence(0.0, 1.2, own_bytes=0).state is WARM
+    assert evidence(0.0, 1.2, own_bytes=ASKED).state is COLD
+
+
+def test_network_ignores_block_reads() -> None:
+    """What processes read from block devices says nothing about a network mount."""
+    target = build.target(fstype="nfs4", device=None, server="nas")
+    counter = DeliveryCounter(source="NFS mount /mnt/data")
+    found = evidence(0.0, 1.0, target=target, counter=counter, own_bytes=0)
+    assert found.state is COLD
+    assert "the server's own cache is out of sight" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("policy", "eviction", "state"),
+    [
+        (CachePolicy.COLD, DROPPED, COLD),
+        (CachePolicy.COLD, ADVISED, UNKNOWN),
+        (CachePolicy.COLD, None, UNKNOWN),
+        (CachePolicy.DIRECT, DROPPED, UNKNOWN),
+    ],
+)
+def test_image_in_the_page_cache(
+    policy: CachePolicy, eviction: Eviction | None, state: CacheState
+) -> None:
+    """A loop device over the page cache is cold only where that cache was dropped too."""
+    found = evidence(policy=policy, eviction=eviction, counter=BUFFERED_LOOP)
+    assert found.state is state
+    assert "loop0 reads its image through this host's page cache" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("asked", "delivered", "state"),
+    [
+        (SMALLEST_COUNTED, SMALLEST_COUNTED, COLD),
+        (SMALLEST_COUNTED - 1, SMALLEST_COUNTED - 1, UNKNOWN),
+        (SMALLEST_COUNTED - 1, 10 * SMALLEST_COUNTED, UNKNOWN),
+        (SMALLEST_COUNTED - 1, 0, WARM),
+        (0, 0, UNKNOWN),
+    ],
+)
+def test_small_phases(asked: int, delivered: int, state: CacheState) -> None:
+    """A phase too small for its counter is not called cold; it can still be seen to be warm."""
+    assert evidence(asked_bytes=asked, delivered_bytes=delivered).state is state
+
+
+def test_unseen_files() -> None:
+    """Files that could not be looked at might be resident: a few are noted, many leave doubt."""
+    few = residency(files=98, missed=2, problems=("1: gone", "2: gone"))
+    many = residency(files=97, missed=3, problems=("1: gone", "2: gone", "3: gone"))
+    assert evidence(residency=few).state is COLD
+    assert "2 files not looked at (1: gone)" in evidence(residency=few).reason
+    assert evidence(residency=many).state is UNKNOWN
+    assert "3.0 % of the files could not be looked at" in evidence(residency=many).reason
+
+
+def test_counter_that_went_backwards() -> None:
+    """A counter that went backwards was reset, and tells nothing."""
+    found = evidence(0.0, delivered_bytes=-1)
+    assert (found.state, found.delivered_bytes) == (UNKNOWN, None)
+
+
+@pytest.mark.parametrize(
+    ("delivered", "own", "note"),
+    [
+        (1.5, None, None),
+        (1.51, None, "1.5× of what was asked for is read amplification or other traffic"),
+        (3.0, 1.0, "3.0× of what was asked for is other traffic"),
+        (3.0, 2.9, "3.0× of what was asked for is read amplification"),
+    ],
+)
+def test_amplification(delivered: float, own: float | None, note: str | None) -> None:
+    """Delivered far beyond what was asked for is noted, with its cause where that is known."""
+    found = evidence(0.0, delivered, own_bytes=None if own is None else round(own * ASKED))
+    assert found.state is COLD
+    if note is None:
+        assert "amplification" not in found.reason
+    else:
+        assert found.reason.endswith(note)
+
+
+@pytest.mark.parametrize(
+    ("policy", "resident", "delivered", "begins"),
+    [
+        (CachePolicy.WARM, 1.0, 0.0, "warm as asked: "),
+        (CachePolicy.WARM, 0.0, 1.0, "not warm as asked: "),
+        (CachePolicy.COLD, 0.0, 1.0, "cold as asked: "),
+        (CachePolicy.COLD, 1.0, 0.0, "not cold as asked: "),
+        (CachePolicy.DIRECT, None, 0.0, "not cold as asked: "),
+        (CachePolicy.AS_FOUND, 0.0, 1.0, "0.0 % resident before"),
+    ],
+)
+def test_expectation(
+    policy: CachePolicy, resident: float | None, delivered: float, begins: str
+) -> None:
+    """The reason begins with whether the phase was what its policy asked for."""
+    assert evidence(resident, delivered, policy=policy).reason.startswith(begins)
+
+
+def test_whole_evidence() -> None:
+    """The evidence holds every figure that it was decided from."""
+    found = evidence(0.01, 1.01, residency=residency(0.01, population=5000))
+    assert found == Evidence(
+        state=COLD,
+        reason="cold as asked: 1.0 % resident before (cachestat, 100 of 5000 files); "
+        "block device sda delivered 101 MB, 101 % of the 100 MB asked for",
+        asked_bytes=ASKED,
+        resident_share=0.01,
+        resident_files=100,
+        files=5000,
+        resident_method="cachestat",
+        delivered_bytes=101_000_000,
+        delivered_source="block device sda",
+        eviction="dropped; can't reach the server's cache",
+    )
+
+
+def measured(directory: Path, names: list[str], *, evict: bool, policy: CachePolicy) -> Evidence:
+    """The evidence of really reading the files ``names`` whole, evicted before or not."""
+    target = mounts.describe(str(directory))
+    counter = delivered.counter(target)
+    root = os.open(directory, os.O_RDONLY)
+    try:
+        eviction = cache.evict(root, names, allow_drop=False) if evict else None
+        found = cache.residency(root, names)
+    finally:
+        os.close(root)
+    before = counter.read_bytes() or 0
+    asked = sum(len((directory / name).read_bytes()) for name in names)
+    return classify(
+        policy=policy,
+        target=target,
+        asked_bytes=asked,
+        residency=found,
+        delivered_bytes=(counter.read_bytes() or 0) - before,
+        counter=counter,
+        eviction=eviction,
+    )
+
+
+def files(directory: Path, prefix: str) -> list[str]:
+    """Twenty files of 400 kB in ``directory``; their names."""
+    names = [f"{prefix}{n}" for n in range(20)]
+    for name in names:
+        (directory / name).write_bytes(os.urandom(400_000))
+    return names
+
+
+@pytest.mark.mounts
+@lab.requires_mounts
+@pytest.mark.parametrize("fstype", ["ext4", "xfs"])
+def test_real_disk(tmp_path: Path, fstype: str) -> None:
+    """On a real disk evicted files are cold, files just read warm, and half of each mixed."""
+    with lab.loop_mount(tmp_path, fstype) as mounted:
+        first, second = files(mounted.path, "a"), files(mounted.path, "b")
+        policy = CachePolicy.COLD
+        assert measured(mounted.path, first, evict=True, policy=policy).state is COLD
+        again = measured(mounted.path, first, evict=False, policy=policy)
+        assert (again.state, again.resident_share) == (WARM, 1.0)
+        assert again.reason.startswith("not cold as asked")
+        assert measured(mounted.path, second, evict=True, policy=policy).state is COLD
+        partly = measured(mounted.path, second[:8], evict=True, policy=policy)
+        assert partly.state is COLD
+        root = os.open(mounted.path, os.O_RDONLY)
+        cache.evict(root, second[8:], allow_drop=False)
+        os.close(root)
+        mixed = measured(mounted.path, second, evict=False, policy=CachePolicy.AS_FOUND)
+        assert (mixed.state, round(mixed.resident_share or 0, 2)) == (MIXED, 0.4)
+
+
+@pytest.mark.mounts
+@lab.requires_mounts
+def test_real_image_in_the_page_cache(tmp_path: Path) -> None:
+    """A device whose image is cached delivers all bytes from memory, and is not called cold."""
+    with lab.loop_mount(tmp_path, direct=False) as mounted:
+        names = files(mounted.path, "a")
+        found = measured(mounted.path, names, evict=True, policy=CachePolicy.COLD)
+    assert found.state is UNKNOWN
+    assert (found.delivered_share or 0) > 0.95
+
+
+@pytest.mark.mounts
+@lab.requires_mounts
+def test_real_memory(tmp_path: Path) -> None:
+    """A tmpfs is warm, also when cold was asked for and eviction was tried."""
+    with lab.tmpfs_mount(tmp_path) as mounted:
+        names = files(mounted.path, "a")
+        found = measured(mounted.path, names, evict=True, policy=CachePolicy.COLD)
+    assert found.state is WARM

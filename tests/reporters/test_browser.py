@@ -1,0 +1,111 @@
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aibench.reporters.document import document
+from aibench.reporters.html import render
+from tests.reporters import hostile, records, verdicts
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+#: No network: a proxy at a port where nothing listens, and no look-up of names.
+_OPTIONS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--proxy-server=127.0.0.1:9", "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--enable-logging=stderr", "--v=0", "--dump-dom",
+)  # fmt: skip
+
+
+class Seen:
+    """What a browser made of a page: the document after its scripts, and the console."""
+
+    def __init__(self, dom: str, log: str) -> None:
+        self.dom = dom
+        self.console = re.findall(r"CONSOLE.*", log)
+        self.errors = re.findall(r'data-errors="([^"]*)"', dom)
+        self.plots = int((re.findall(r'data-plots="(\d+)"', dom) or ["0"])[0])
+        self.drawn = len(re.findall(r'class="main-svg"', dom))
+        self.scheme = (re.findall(r'data-scheme="(\w+)"', dom) or [""])[0]
+        self.title = (re.findall(r"<title>(.*?)</title>", dom) or [""])[0]
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Iterator[Path]:
+    """A profile folder of its own; no process that uses it is left after the test."""
+    folder = tmp_path / "profile"
+    yield folder
+    left = [pid for pid in _processes() if str(folder) in _command(pid)]
+    assert left == []
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def opened(text: str, folder: Path, profile: Path, *options: str) -> Seen:
+    """The page after Chromium has run it; the browser's whole process group ends with it."""
+    page = folder / "report.html"
+    page.write_text(text, encoding="utf-8")
+    command = [str(CHROMIUM), *_OPTIONS, *options, f"--user-data-dir={profile}", page.as_uri()]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        out, err = process.communicate(timeout=120)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, err.decode(errors="replace")
+    return Seen(out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+@pytest.mark.parametrize("name", ["many", "missing", "interrupted"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_plot_is_drawn_with_no_network_and_no_error(
+    name: str, dark: bool, tmp_path: Path, profile: Path
+) -> None:
+    """A report opens in a browser with the network cut, draws every plot and logs no error."""
+    judged = verdicts.verdicts() if name == "many" else ()
+    record: Any = getattr(records, name)()
+    options = ("--force-dark-mode", "--blink-settings=preferredColorScheme=0") if dark else ()
+    seen = opened(render(document(record, judged)), tmp_path, profile, *options)
+    assert (seen.console, seen.errors) == ([], [])
+    assert seen.scheme == ("dark" if dark else "light")
+    assert seen.plots == {"many": 34, "missing": 0, "interrupted": 3}[name]
+    assert seen.drawn >= seen.plots
+
+
+def test_a_hostile_record_runs_no_script(tmp_path: Path, profile: Path) -> None:
+    """A record with script in every text is shown, and nothing of it is run."""
+    text = render(document(hostile.hostile(), [hostile.hostile_verdict()]))
+    seen = opened(text, tmp_path, profile)
+    assert (seen.console, seen.errors) == ([], [])
+    assert seen.plots == 4
+    assert seen.title.startswith("aibench")
+
+
+def test_the_browser_test_sees_errors(tmp_path: Path, profile: Path) -> None:
+    """A script error, and a script that the page did not name, would be noticed."""
+    text = render(document(records.missing(), ()))
+    broken = text.replace("</main>", "<script>alert(1)</script><img src='http://x/y'></main>")
+    seen = opened(broken, tmp_path, profile)
+    assert any("Content Security Policy" in line for line in seen.console)

@@ -50,6 +50,7 @@ def _severity(verdict: Verdict) -> int:
 
 def _row(verdict: Verdict) -> dict[str, Any]:
     claim, measured = verdict.claim, verdict.measured
+    seen = measured or verdict.aggregate
     return {
         "claim": claim.id,
         **{name: plain(getattr(claim, name)) for name in _CLAIM_TEXTS},
@@ -69,8 +70,8 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "phase": verdict.phase,
         "measured": spread(measured, claim.unit),
         "aggregate": spread(verdict.aggregate, claim.unit),
-        "n": measured.n if measured else None,
-        "worst": quantity(measured.worst, claim.unit) if measured else None,
+        "n": seen.n if seen else None,
+        "worst": quantity(seen.worst, claim.unit) if seen else None,
         "margin": number(verdict.margin),
         "reasons": plain(verdict.reasons),
         "next_step": verdict.next_step,

@@ -88,6 +88,9 @@ def _claimed(row: dict[str, Any]) -> Iterator[str]:
 
 def _measured(row: dict[str, Any]) -> Iterator[str]:
     measured = row["measured"]
+    if measured is None and row["aggregate"]:
+        yield f"this mount: {wording.typical(row['aggregate'])}"
+        return
     yield wording.typical(measured)
     if measured is None:
         return

@@ -119,7 +119,7 @@ def _claimed(row: dict[str, Any]) -> Iterator[str]:
 def _measured(row: dict[str, Any]) -> Iterator[str]:
     measured = row["measured"]
     if measured is None:
-        yield wording.MISSING
+        yield from _whole_mount(row["aggregate"])
         return
     yield measured["printed"]
     if measured["printed_interval"]:
@@ -131,6 +131,17 @@ def _measured(row: dict[str, Any]) -> Iterator[str]:
     yield f"worst {measured['printed_worst']}"
     if row["aggregate"] and row["aggregate"]["printed"] != measured["printed"]:
         yield f"all: {row['aggregate']['printed']}"
+
+
+def _whole_mount(aggregate: dict[str, Any] | None) -> Iterator[str]:
+    """What the mount does, where that says nothing about the claimed unit."""
+    if aggregate is None:
+        yield wording.MISSING
+        return
+    yield "this mount:"
+    yield aggregate["printed"]
+    if aggregate["printed_interval"]:
+        yield aggregate["printed_interval"]
 
 
 def _notes(rows: Iterable[dict[str, Any]]) -> Iterator[str]:

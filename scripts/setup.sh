@@ -1,0 +1,57 @@
+# Shared by scripts/quickstart and scripts/test: source it from the top of the checkout.
+# Makes a virtual environment in .venv and installs aibench into it; does nothing when that is done.
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+may_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+# install_packages PACKAGE...: by apt, quietly; fails without a word where that is not possible.
+install_packages() {
+  may_install || return 1
+  if [ -z "${apt_updated:-}" ]; then
+    apt-get update -qq >/dev/null 2>&1 || true
+    apt_updated=1
+  fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" \
+    >/dev/null 2>&1 </dev/null
+}
+
+# The first Python that is new enough.
+find_python() {
+  local candidate
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  say "Python 3.11 or later is needed, and none was found (on Debian: apt-get install python3)"
+  exit 2
+}
+
+make_environment() {
+  local python version
+  python=$(find_python) || exit 2
+  if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    say "installing python$version-venv"
+    install_packages "python$version-venv" || install_packages python3-venv || {
+      say "Python has no venv module; on Debian and Ubuntu: apt-get install python$version-venv"
+      exit 2
+    }
+  fi
+  rm -rf .venv
+  "$python" -m venv .venv
+}
+
+# set_up EXTRAS: EXTRAS is empty or such as "[dev]".
+set_up() {
+  local wanted stamp=.venv/.aibench-installed
+  wanted="$PWD $(cksum <pyproject.toml) $1"
+  [ -x .venv/bin/python ] && [ -e "$stamp" ] && grep -qxF "$wanted" "$stamp" && return
+  .venv/bin/python -c '' 2>/dev/null && grep -qF "$PWD " "$stamp" 2>/dev/null || make_environment
+  say "installing aibench and what it needs into .venv"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+    --editable ".$1" </dev/null || { say "pip could not install aibench (see above)"; exit 2; }
+  printf '%s\n' "$wanted" >>"$stamp"
+}

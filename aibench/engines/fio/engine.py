@@ -1,0 +1,129 @@
+"""Block-shaped phases by fio, in a subprocess whose every byte of output is accounted for."""
+
+import re
+
+from aibench.engine import Report, Site
+from aibench.engines.fio import ground, job, outcome, tool
+from aibench.engines.fio.measure import Log, measurement
+from aibench.engines.fio.output import Reading
+from aibench.model import (
+    CachePolicy,
+    Finding,
+    Measurement,
+    Operation,
+    Phase,
+    SyncPolicy,
+    Target,
+    ToolRun,
+)
+
+_SECOND = 10**9
+#: The first with total latencies beside the others in its record.
+_OLDEST = (3, 16)
+_CEILING_NS = _SECOND
+_SECTOR = 512
+
+
+class FioEngine:
+    """Reads and overwrites blocks of existing files with fio, one file a job.
+
+    Writes go to files whose blocks are all there already: what is missing is laid out, with
+    random data, before the time begins. So every measured write is an overwrite, never a first
+    allocation, and no more space is used than the population says.
+    """
+
+    name = "fio"
+
+    def __init__(self, program: str = "fio") -> None:
+        self._program = program
+
+    def version(self) -> str | None:
+        """The version of fio itself, such as ``3.33``; None where it is not installed."""
+        return tool.version(self._program)
+
+    def refusal(self, phase: Phase, target: Target) -> str | None:  # noqa: ARG002
+        """Why fio can't do ``phase``, or None; the same on every target."""
+        if phase.operation not in job.DIRECTIONS:
+            return f"fio does read_blocks and write_blocks, not {phase.operation}"
+        if (version := self.version()) is None:
+            return tool.INSTALL
+        if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _OLDEST:
+            return f"fio {version} is too old; 3.16 and later record total latencies"
+        return _misfit(phase)
+
+    def run(self, phase: Phase, site: Site, report: Report) -> Measurement:
+        """Do ``phase`` to its end; files that a write needs are laid out first, out of the time."""
+        paths = job.paths(phase.population)
+        size = phase.population.sizes.mean
+        if phase.operation is Operation.WRITE_BLOCKS:
+            self._lay_out(phase, site, ground.unfit_files(site.root, paths, size))
+        ground.check_files(site.root, paths, size)
+        ioengine, depth, findings = job.io_engine(phase, tool.asynchronous(self._program))
+        text = job.job_file(phase, site.seed, ioengine, depth)
+        return self._measure(phase, site, text, report, findings)
+
+    def ceiling(self, phase: Phase, site: Site) -> Measurement:
+        """What the same jobs do in a second with fio's null engine: all but the I/O."""
+        _, depth, _ = job.io_engine(phase, tool.asynchronous(self._program))
+        text = job.ceiling_file(phase, site.seed, depth, _CEILING_NS)
+        return self._measure(phase, site, text, _unheard, ())
+
+    def _measure(
+        self, phase: Phase, site: Site, text: str, report: Report, findings: tuple[Finding, ...]
+    ) -> Measurement:
+        log = Log()
+
+        def take(reading: Reading) -> None:
+            log.add(reading)
+            report(reading.operations, reading.bytes)
+
+        every = _SECOND if phase.runtime_ns >= 30 * _SECOND else _SECOND // 2
+        finished = tool.run(self._program, phase, site, text, take, every)
+        if said := outcome.last_words(finished):
+            findings += (Finding(code="tool_said", message=said.strip(" ()")),)
+        ran = ToolRun(
+            name=self.name, version=self.version() or "", command=finished.command, job=text
+        )
+        return measurement(log, site.host, ran, every, findings)
+
+    def _lay_out(self, phase: Phase, site: Site, missing: list[str]) -> None:
+        if missing:
+            text = job.layout_file(phase, site.seed, missing)
+            tool.run(self._program, phase, site, text, _unheard, _SECOND)
+
+
+def _unheard(*counts: object) -> None:
+    pass
+
+
+def _misfit(phase: Phase) -> str | None:
+    """What in the shape of ``phase`` fio can't do, or None."""
+    population = phase.population
+    size = population.sizes.mean
+    doubts = (
+        (
+            population.sizes.distribution != "fixed",
+            "fio works on files of one size; the population's sizes differ",
+        ),
+        (
+            population.files != phase.processes or phase.threads != 1,
+            f"{population.files} files, {phase.slots} jobs: fio does one file a job",
+        ),
+        (
+            size == 0 or size % phase.io_size != 0,
+            f"files of {size} bytes are not a whole number of blocks of {phase.io_size}",
+        ),
+        (
+            phase.cache is CachePolicy.DIRECT and phase.io_size % _SECTOR != 0,
+            f"direct I/O needs blocks of a multiple of {_SECTOR} bytes, not {phase.io_size}",
+        ),
+        (
+            phase.sync is SyncPolicy.COMMIT,
+            "fio renames no files: the sync policy commit is for save_shards",
+        ),
+        (
+            not all(job.is_plain(path) for path in job.paths(population)),
+            f"fio takes plain file names only, not {population.directory!r}",
+        ),
+    )
+    return next((sentence for applies, sentence in doubts if applies), None)

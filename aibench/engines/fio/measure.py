@@ -1,0 +1,152 @@
+"""fio's readings as a measurement: everything from one source, so that parts add up to wholes."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from aibench.engines.fio.output import JobCounts, Reading, histogram
+from aibench.model import Finding, Histogram, Measurement, Series, ToolRun, WorkerResult
+from aibench.stats.histogram import Recorder, bin_of, bin_value, percentile
+
+_SECOND = 10**9
+#: Below this, the millisecond of fio's clock is worth more than 1 %.
+_CLOCK_FLOOR_NS = 100 * 10**6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    """What was done between two readings."""
+
+    at_ns: int
+    runtime_ns: int
+    completed: int
+    bins: tuple[tuple[int, int], ...]
+
+
+@dataclass(slots=True)
+class Log:
+    """Keeps of every reading what the series needs, and the last reading whole."""
+
+    last: Reading | None = None
+    _seen: Counter[int] = field(default_factory=Counter)
+    _spans: list[_Span] = field(default_factory=list)
+
+    def add(self, reading: Reading) -> None:
+        """Note a reading; they come in order of time and only grow."""
+        bins: Counter[int] = Counter()
+        for job in reading.jobs:
+            for value, count in job.bins.items():
+                bins[bin_of(value)] += count
+        fresh = bins - self._seen
+        self._spans.append(
+            _Span(
+                at_ns=reading.at_ns,
+                runtime_ns=reading.runtime_ns,
+                completed=bins.total(),
+                bins=tuple(fresh.items()),
+            )
+        )
+        self._seen, self.last = bins, reading
+
+    def series(self, total: Reading, elapsed_ns: int, interval_ns: int, longest: int) -> Series:
+        """Cumulative counts, interpolated onto intervals that add up to the totals exactly.
+
+        A reading comes late when a job is stuck, so its place in time is when it came. The start
+        of the jobs is the earliest that any reading allows: when it came, less its runtime.
+        Latencies of a span between two readings count in the interval of the span's middle.
+        """
+        count = max(math.ceil(elapsed_ns / interval_ns), 1)
+        start = min(span.at_ns - span.runtime_ns for span in self._spans)
+        ends = [min(max(span.at_ns - start, 0), elapsed_ns) for span in self._spans]
+        ends[-1] = elapsed_ns
+        edges = np.minimum(np.arange(count + 1, dtype=np.int64) * interval_ns, elapsed_ns)
+        done = np.interp(edges, [0, *ends], [0, *(span.completed for span in self._spans)])
+        operations = np.floor(done).astype(np.int64).tolist()
+        operations[-1] = total.operations
+        moved = [total.bytes * n // max(total.operations, 1) for n in operations]
+        recorders = [Recorder() for _ in range(count)]
+        for begin, end, span in zip([0, *ends[:-1]], ends, self._spans, strict=True):
+            place = min((begin + end) // 2 // interval_ns, count - 1)
+            if span.bins:
+                largest = min(bin_value(max(span.bins)[0]), longest)
+                smallest = min(bin_value(min(span.bins)[0]), largest)
+                recorders[place].add_bins(span.bins, 0, smallest, largest)
+        latencies = [recorder.freeze() for recorder in recorders]
+        return Series(
+            interval_ns=interval_ns,
+            operations=_steps(operations),
+            bytes=_steps(moved),
+            p50_ns=tuple(percentile(each, 0.5) for each in latencies),
+            p99_ns=tuple(percentile(each, 0.99) for each in latencies),
+            max_ns=tuple(each.max_ns for each in latencies),
+        )
+
+
+def _steps(cumulative: Sequence[int]) -> tuple[int, ...]:
+    return tuple(after - before for before, after in pairwise(cumulative))
+
+
+def measurement(
+    log: Log, host: str, tool: ToolRun, interval_ns: int, warnings: tuple[Finding, ...]
+) -> Measurement:
+    """The measurement that fio's last reading is.
+
+    Time is that of the I/O with its fsync, without opening and laying out files. fio counts it
+    in milliseconds. It releases all jobs together; only fio 3.36 and later say when each began.
+    """
+    last = log.last
+    assert last is not None, "fio's last reading is there when it ended well"
+    workers = tuple(_worker(number, job, last, host) for number, job in enumerate(last.jobs))
+    elapsed = max((worker.end_ns for worker in workers), default=0)
+    whole = histogram(last.jobs)
+    series = None
+    if last.operations and elapsed:
+        series = log.series(last, elapsed, interval_ns, whole.max_ns or 0)
+    return Measurement(
+        operations=last.operations,
+        bytes=last.bytes,
+        elapsed_ns=elapsed,
+        first_done_ns=min((worker.end_ns for worker in workers), default=0),
+        last_done_ns=elapsed,
+        start_spread_ns=max((worker.start_ns for worker in workers), default=0),
+        histograms={"whole": whole},
+        series=series,
+        workers=workers,
+        tool=tool,
+        warnings=warnings + _doubts(last, whole, elapsed),
+    )
+
+
+def _worker(number: int, job: JobCounts, last: Reading, host: str) -> WorkerResult:
+    starts = [each.started_ns for each in last.jobs if each.started_ns is not None]
+    start = 0 if job.started_ns is None else job.started_ns - min(starts)
+    return WorkerResult(
+        host=host,
+        process=number,
+        thread=0,
+        operations=job.operations,
+        bytes=job.bytes,
+        start_ns=start,
+        end_ns=start + job.runtime_ns,
+        user_ns=job.user_ns,
+        system_ns=job.system_ns,
+    )
+
+
+def _doubts(last: Reading, whole: Histogram, elapsed_ns: int) -> tuple[Finding, ...]:
+    found = []
+    if elapsed_ns < _CLOCK_FLOOR_NS:
+        message = f"took {elapsed_ns / 10**6:g} ms, and fio's clock counts whole milliseconds"
+        found.append(Finding(code="too_short", message=message))
+    if last.operations != whole.count:
+        message = f"fio counts {last.operations} operations, its histogram {whole.count}"
+        found.append(Finding(code="counts_differ", message=message))
+    idle = [job.name for job in last.jobs if job.operations == 0]
+    if idle:
+        message = f"{len(idle)} of {len(last.jobs)} jobs did no operation: {', '.join(idle[:5])}"
+        found.append(Finding(code="idle_jobs", message=message))
+    return tuple(found)

@@ -1,0 +1,132 @@
+"""fio as a program: where it is, what it can do, and one run of it."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from functools import cache
+
+from aibench import process
+from aibench.engine import Site
+from aibench.engines.fio import job, outcome
+from aibench.engines.fio.output import Reading, Splitter
+from aibench.errors import WorkerFailed
+from aibench.model import Operation, Phase
+
+_SECOND = 10**9
+_PROBE_SECONDS = 20
+_ENVIRONMENT = {"LC_ALL": "C"}
+
+INSTALL = (
+    "fio is not installed; block workloads need it: apt-get install fio (Debian, Ubuntu), "
+    "dnf install fio (Fedora, RHEL), zypper install fio (SUSE)"
+)
+
+
+def version(program: str) -> str | None:
+    """What ``program --version`` says, such as ``3.33``; None where it is not installed."""
+    path = shutil.which(program)
+    return None if path is None else _version(path)
+
+
+@cache
+def _version(path: str) -> str | None:
+    finished = process.run([path, "--version"], timeout_seconds=_PROBE_SECONDS)
+    said = finished.output.decode(errors="replace").strip()
+    return said.removeprefix("fio-") if finished.status == 0 and said else None
+
+
+def asynchronous(program: str) -> tuple[str, ...]:
+    """The engines of `job.ASYNCHRONOUS` that this fio and this kernel have, by trying them."""
+    path = shutil.which(program)
+    if path is None:
+        raise WorkerFailed(INSTALL)
+    return tuple(name for name in job.ASYNCHRONOUS if _works(path, name))
+
+
+@cache
+def _works(path: str, ioengine: str) -> bool:
+    with tempfile.TemporaryDirectory(prefix="aibench-fio-") as directory:
+        with open(os.path.join(directory, "probe"), "wb") as file:
+            file.write(bytes(4096))
+        command = [path, "--name=probe", "--filename=probe", "--rw=read", "--bs=4096"]
+        command += ["--size=4096", "--thread", "--readonly", f"--ioengine={ioengine}"]
+        finished = process.run(command, cwd=directory, timeout_seconds=_PROBE_SECONDS)
+    return finished.status == 0
+
+
+def run(
+    program: str, phase: Phase, site: Site, text: str, take: Callable[[Reading], None], every: int
+) -> process.Finished:
+    """Run the job file ``text`` in the workspace; ``take`` gets a reading ``every`` so many ns.
+
+    Raises unless fio ended well, and when it makes no progress for longer than the site allows.
+    """
+    last: list[Reading] = []
+    patience = _Patience(site.patience_ns, phase)
+
+    def note(reading: Reading) -> None:
+        last[:] = [reading]
+        patience.note(reading.operations, reading.bytes)
+        take(reading)
+
+    splitter = Splitter(job.DIRECTIONS[phase.operation], note)
+    with tempfile.TemporaryDirectory(prefix="aibench-fio-") as directory:
+        path = os.path.join(directory, "job.fio")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        finished = process.run(
+            _command(program, phase, path, every),
+            cwd=site.root,
+            environment=_ENVIRONMENT,
+            on_output=splitter.feed,
+            poll=patience.check,
+        )
+    error = outcome.failure(finished, last[0] if last else None, splitter.notes, phase.name)
+    if error is not None:
+        raise error
+    return finished
+
+
+def _command(program: str, phase: Phase, path: str, every: int) -> list[str]:
+    safe = ["--readonly"] if phase.operation is Operation.READ_BLOCKS else []
+    status = f"--status-interval={every // 10**6}ms"
+    return [program, "--output-format=json+", status, "--eta=never", *safe, path]
+
+
+class _Patience:
+    """Ends a run that has made no progress at all for too long."""
+
+    def __init__(self, patience_ns: int, phase: Phase) -> None:
+        self._patience_ns = patience_ns
+        self._phase = phase
+        self._seen: tuple[int, ...] = ()
+        self._since = time.monotonic_ns()
+        self._written_back = _pages_written_back()
+
+    def note(self, *counts: int) -> None:
+        """What is done so far."""
+        if counts != self._seen:
+            self._seen, self._since = counts, time.monotonic_ns()
+
+    def check(self) -> None:
+        """`WorkerFailed` when nothing has moved for longer than the patience.
+
+        A long fsync counts nothing in fio, but pages that the kernel writes back are progress.
+        """
+        if time.monotonic_ns() - self._since <= self._patience_ns:
+            return
+        written = _pages_written_back()
+        if self._phase.operation is Operation.WRITE_BLOCKS and written > self._written_back:
+            self._written_back, self._since = written, time.monotonic_ns()
+            return
+        raise WorkerFailed(
+            f"fio made no progress for {self._patience_ns / _SECOND:g} s "
+            f"in phase {self._phase.name!r}"
+        )
+
+
+def _pages_written_back() -> int:
+    with open("/proc/vmstat", encoding="ascii") as file:
+        return next((int(line.split()[1]) for line in file if line.startswith("nr_written ")), 0)

@@ -44,12 +44,15 @@ make_environment() {
   "$python" -m venv .venv
 }
 
-# set_up EXTRAS: EXTRAS is empty or such as "[dev]".
+# set_up EXTRAS: EXTRAS is empty or such as "[dev]". An environment that works is kept and added to;
+# one that was made for another place or is broken is made anew.
 set_up() {
   local wanted stamp=.venv/.aibench-installed
-  wanted="$PWD $(cksum <pyproject.toml) $1"
-  [ -x .venv/bin/python ] && [ -e "$stamp" ] && grep -qxF "$wanted" "$stamp" && return
-  .venv/bin/python -c '' 2>/dev/null && grep -qF "$PWD " "$stamp" 2>/dev/null || make_environment
+  wanted="$(cksum <pyproject.toml) $1"
+  if ! .venv/bin/python -m pip --version 2>/dev/null | grep -qF "from $PWD/.venv/"; then
+    make_environment
+  fi
+  grep -qxF "$wanted" "$stamp" 2>/dev/null && return
   say "installing aibench and what it needs into .venv"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
     --editable ".$1" </dev/null || { say "pip could not install aibench (see above)"; exit 2; }

@@ -1,8 +1,7 @@
 """The order of access: a seeded permutation computed by position, in constant memory.
 
-A balanced Feistel network over the smallest even number of bits that covers the range, walked
-until it lands inside (Black and Rogaway 2002, "cycle walking"). A hundred million files need no
-list.
+A Feistel network over the smallest number of bits that covers the range, walked until it lands
+inside (Black and Rogaway 2002, "cycle walking"). A hundred million files need no list.
 """
 
 import numpy as np
@@ -24,10 +23,8 @@ class Permutation:
         if count < 1:
             raise ValueError("a permutation needs at least one element")
         self._count = count
-        half = max((max(count - 1, 1).bit_length() + 1) // 2, 1)
-        self._half = np.uint64(half)
-        self._mask = np.uint64((1 << half) - 1)
-        self._top = np.uint64(64 - half)
+        bits = max((count - 1).bit_length(), 2)
+        self._widths = (bits // 2, bits - bits // 2)
         self._keys = [np.uint64(key(seed, count, turn)) for turn in range(_ROUNDS)]
 
     def at(self, positions: Indices) -> Indices:
@@ -40,13 +37,15 @@ class Permutation:
         return values.astype(np.int64)
 
     def _scramble(self, values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        left, right = values >> self._half, values & self._mask
+        left_bits, right_bits = self._widths
+        left, right = values >> np.uint64(right_bits), values & np.uint64((1 << right_bits) - 1)
         for round_key in self._keys:
             mixed = (right ^ round_key) * _ODD
             mixed ^= mixed >> _HALF_WORD
             mixed *= _ODD
-            left, right = right, left ^ (mixed >> self._top)
-        scrambled: NDArray[np.uint64] = (left << self._half) | right
+            left, right = right, left ^ (mixed >> np.uint64(64 - left_bits))
+            left_bits, right_bits = right_bits, left_bits
+        scrambled: NDArray[np.uint64] = (left << np.uint64(right_bits)) | right
         return scrambled
 
 

@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from aibench.definition.source import parse
 from aibench.definition.workloads import WorkloadFile
 from aibench.engine import Engine
 from aibench.errors import DefinitionError, Refused
 from aibench.formats.files import directory_count, largest_size, total_bytes
-from aibench.generators.kind import Kind, Request
+from aibench.generators.kind import Request
+from aibench.generators.settings import given, kind_of, settings, unknown
 from aibench.model import READS, CachePolicy, Operation, Phase, Plan, Population, Stage, Target
-from aibench.registry import plugin
 from aibench.units import format_count, format_size
 from aibench.workers.loops.save import HELD_BYTES
 
@@ -62,7 +61,7 @@ def make_plan(
     """The plan for ``files``. `DefinitionError` lists the mistakes of all of them."""
     overrides = _overrides(options.settings, files)
     stages: list[Stage] = []
-    mistakes: list[str] = []
+    mistakes = unknown(overrides.get("*", {}), files)
     for file in files:
         try:
             stages.append(_stage(file, options, engines, target, overrides))
@@ -117,13 +116,14 @@ def _stage(
     overrides: Mapping[str, Mapping[str, Any]],
 ) -> Stage:
     workload = file.workload
-    kind: Kind = plugin("generators", workload.kind)
-    settings, repeats = _settings(file, kind, options, overrides)
+    kind = kind_of(file)
+    chosen, repeats = given(file, kind, options.suite)
+    checked = settings(file, kind, chosen, options.scale, overrides)
     request = Request(
         workload=workload.name, seed=options.seed, cpus=options.cpus, cache=options.cache
     )
     try:
-        phases = kind.phases(settings, request)
+        phases = kind.phases(checked, request)
     except ValueError as error:
         raise DefinitionError([f"{file.path}: {error}"]) from error
     stage = Stage(
@@ -136,33 +136,6 @@ def _stage(
         phases=phases,
     )
     return replace(stage, refusal=_refusal(stage, engines[stage.engine], target))
-
-
-def _settings(
-    file: WorkloadFile, kind: Kind, options: Options, overrides: Mapping[str, Mapping[str, Any]]
-) -> tuple[Any, int]:
-    """The kind's settings: the file's, then the suite's, then ``--set``, then ``--scale``."""
-    suite = dict(file.suite.get(options.suite or "", {}))
-    repeats = suite.pop("repeats", file.workload.repeats)
-    if not isinstance(repeats, int) or not 1 <= repeats <= 1000:
-        raise DefinitionError([f"{file.path}: suite.{options.suite}.repeats: has to be 1 to 1000"])
-    given = {**file.workload.params, **suite}
-    parse(kind.settings, given, file.path, file.text, ("params",))
-    for_all = overrides.get("*", {})
-    shared = {key: value for key, value in for_all.items() if key in kind.settings.model_fields}
-    own = overrides.get(file.workload.name, {})
-    unknown = [key for key in for_all if key not in shared]
-    settings = parse(kind.settings, {**given, **shared, **own}, f"--set ({file.workload.name})")
-    if unknown and len(overrides) and options.name == file.workload.name:
-        parse(kind.settings, {**given, **for_all}, f"--set ({file.workload.name})")
-    if options.scale != 1.0:
-        scaled = {name: _scaled(getattr(settings, name), options.scale) for name in kind.scaled}
-        settings = settings.model_copy(update=scaled)
-    return settings, repeats
-
-
-def _scaled(value: float, scale: float) -> float:
-    return max(round(value * scale), 1) if isinstance(value, int) else value * scale
 
 
 def _refusal(stage: Stage, engine: Engine, target: Target) -> str | None:

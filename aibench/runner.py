@@ -4,14 +4,16 @@ Yields samples one at a time, and keeps nothing: what a run leaves is for the st
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Literal
 
-from aibench.engine import Engine, Site
+from aibench.engine import Engine, Report, Site
 from aibench.engines.null import NullEngine
 from aibench.engines.posix import PosixEngine
+from aibench.errors import Interrupted, WorkspaceError
 from aibench.formats.files import granule, path_of, total_bytes
 from aibench.formats.mixing import key
 from aibench.model import (
@@ -19,7 +21,6 @@ from aibench.model import (
     CachePolicy,
     Ceiling,
     Evidence,
-    Finding,
     Measurement,
     Operation,
     Phase,
@@ -31,6 +32,7 @@ from aibench.model import (
 )
 from aibench.probes import cache, delivered
 from aibench.probes.evidence import classify
+from aibench.stats.remarks import reasons, warnings
 from aibench.workers.loops import LOOPS
 from aibench.workers.pool import failure
 from aibench.workspace import Workspace, dataset
@@ -39,23 +41,21 @@ from aibench.workspace.clean import clean_population, clean_scratch
 #: How many files are looked at for residency: all of a small set, a random sample of a large one.
 LOOKED_AT = 2000
 _CALIBRATION_NS = 300_000_000
-_HEADROOM = 1.25
-_SHORT_NS = 60 * 10**9
-#: Below this, who ended last tells about the scheduler of the client, not about the storage.
-_TELLING_NS = 200_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """What happens now, for whoever shows progress.
 
-    ``total_operations`` or ``total_ns`` tell how far there is to go; 0 where that is not known.
+    ``total_operations``, ``total_bytes`` or ``total_ns`` tell how far there is to go; 0 where that
+    is not known.
     """
 
     workload: str
     phase: str
-    repeat: int
-    repeats: int
+    purpose: Literal["prepare", "calibrate", "warm up", "measure"]
+    repeat: int = 0
+    repeats: int = 1
     total_operations: int = 0
     total_bytes: int = 0
     total_ns: int = 0
@@ -77,20 +77,31 @@ class Runner:
     listen: Listener
     allow_drop: bool = True
 
-    def run(self, plan: Plan) -> Iterator[Sample]:
+    def run(self, plan: Plan) -> Generator[Sample, None, None]:
         """The samples of all stages that are not refused, in order.
 
-        Scratch files are removed however it ends. `errors.RunFailed` when it can't go on.
+        Scratch files are removed however it ends, also those of a run that was killed before, as
+        far as the target still lets itself be written. `errors.RunFailed` when it can't go on.
         """
-        with ExitStack() as stack:
-            stack.callback(clean_scratch, self.workspace)
+        try:
+            clean_scratch(self.workspace)
+            for stage in plan.stages:
+                if stage.refusal is None:
+                    yield from self._stage(stage, plan.seed)
+                    clean_scratch(self.workspace)
+        except OSError as error:
+            raise failure(error) from error
+        finally:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove scratch files, also where a signal comes just then; a dead target keeps them."""
+        with suppress(OSError):
             try:
-                for stage in plan.stages:
-                    if stage.refusal is None:
-                        yield from self._stage(stage, plan.seed)
-                        clean_scratch(self.workspace)
-            except OSError as error:
-                raise failure(error) from error
+                clean_scratch(self.workspace)
+            except Interrupted:
+                clean_scratch(self.workspace)  # no second one comes
+                raise
 
     def _stage(self, stage: Stage, seed: int) -> Iterator[Sample]:
         for phase in stage.prepared:
@@ -106,25 +117,23 @@ class Runner:
         known = dataset.state(self.workspace, population)
         if known.complete:
             return
-        journal = dataset.begin(self.workspace, population, known)
         share = len(known.missing) / max(dataset.granules(population), 1)
         step = Step(
             workload=stage.workload,
             phase=phase.name,
-            repeat=0,
-            repeats=1,
+            purpose="prepare",
             total_operations=min(len(known.missing) * granule(population), population.files),
             total_bytes=int(total_bytes(population) * share),
         )
         self.listen(step, 0, 0)
-        PosixEngine().generate(
-            phase,
-            self._site(seed),
-            lambda operations, moved: self.listen(step, operations, moved),
-            known.missing,
-            journal,
-        )
-        dataset.finish(self.workspace, population)
+        with dataset.writing(self.workspace, population, known) as journal:
+            PosixEngine().generate(
+                phase, self._site(seed), self._report(step), known.missing, journal
+            )
+
+    def _report(self, step: Step) -> Report:
+        """Tells the listener how far ``step`` has come."""
+        return lambda operations, moved: self.listen(step, operations, moved)
 
     def _site(self, seed: int) -> Site:
         return Site(
@@ -137,8 +146,12 @@ class Runner:
 
     def _ceiling(self, stage: Stage, phase: Phase, seed: int) -> Ceiling | None:
         """What the harness does in this phase with no I/O behind it; None where it can't tell."""
-        step = Step(workload=stage.workload, phase=f"{phase.name} (calibration)", repeat=0,
-                    repeats=1, total_ns=_CALIBRATION_NS)  # fmt: skip
+        step = Step(
+            workload=stage.workload,
+            phase=phase.name,
+            purpose="calibrate",
+            total_ns=_CALIBRATION_NS,
+        )
         self.listen(step, 0, 0)
         if phase.operation in LOOPS:
             bounded = replace(phase, runtime_ns=_CALIBRATION_NS)
@@ -166,18 +179,19 @@ class Runner:
         step = Step(
             workload=stage.workload,
             phase=phase.name,
+            purpose="measure",
             repeat=repeat,
             repeats=stage.repeats,
             total_operations=0 if phase.runtime_ns else phase.population.files,
             total_bytes=0 if phase.runtime_ns else total_bytes(phase.population),
             total_ns=phase.runtime_ns,
         )
+        if phase.cache is CachePolicy.WARM and phase.operation in READS:
+            self._warm_up(phase, site, engine, step)
         self.listen(step, 0, 0)
-        watch = _Watch.begin(self, phase, seed, engine, site)
+        watch = _Watch.begin(self, phase, seed)
         started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        measured = engine.run(
-            phase, site, lambda operations, moved: self.listen(step, operations, moved)
-        )
+        measured = engine.run(phase, site, self._report(step))
         evidence = watch.end(measured)
         sample = Sample(
             workload=stage.workload,
@@ -190,12 +204,21 @@ class Runner:
         )
         return replace(sample, warnings=warnings(sample), reasons=reasons(sample))
 
+    def _warm_up(self, phase: Phase, site: Site, engine: Engine, step: Step) -> None:
+        """Read once what is to be found in the caches."""
+        os.sync()
+        warming = replace(step, purpose="warm up")
+        self.listen(warming, 0, 0)
+        engine.run(phase, site, self._report(warming))
+
     def _make_room(self, phase: Phase) -> None:
         """Scratch directories exist and are as the operation needs them."""
         if phase.population.persistent:
             return
         if phase.operation in (Operation.SAVE_SHARDS, Operation.CREATE):
-            clean_population(self.workspace, phase.population.directory)
+            left = clean_population(self.workspace, phase.population.directory).left
+            if left:
+                raise WorkspaceError(f"{left[0]} is in the way, and aibench did not make it")
         dataset.make_directories(self.workspace, phase.population)
 
 
@@ -212,27 +235,22 @@ class _Watch:
     own_before: int | None
 
     @classmethod
-    def begin(cls, runner: Runner, phase: Phase, seed: int, engine: Engine, site: Site) -> "_Watch":
-        """Apply the cache policy, and look at what it did."""
+    def begin(cls, runner: Runner, phase: Phase, seed: int) -> "_Watch":
+        """Empty the caches where the policy wants it, and look at what they hold."""
         population = phase.population
         reads = phase.operation in READS
         eviction = residency = None
-        fd = os.open(runner.workspace.path(population.directory), os.O_RDONLY | os.O_DIRECTORY)
-        try:
+        with runner.workspace.opened(population.directory) as fd:
             if phase.cache is CachePolicy.COLD or (reads and phase.cache is CachePolicy.DIRECT):
                 eviction = cache.evict(fd, _names(population), allow_drop=runner.allow_drop)
             else:
                 os.sync()
-            if phase.cache is CachePolicy.WARM and reads:
-                engine.run(phase, site, lambda *_: None)
             if reads:
                 looked = cache.sample(population.files, LOOKED_AT, seed)
                 names = (path_of(population, index) for index in looked)
                 residency = cache.residency(fd, names, population=population.files)
             if eviction is not None and eviction.method == "drop_caches":
                 cache.drop_caches()  # looking brought directory entries and attributes back
-        finally:
-            os.close(fd)
         counter = delivered.counter(runner.target)
         return cls(
             runner, phase, counter, residency, eviction,
@@ -261,59 +279,3 @@ class _Watch:
 
 def _names(population: Population) -> Iterator[str]:
     return (path_of(population, index) for index in range(population.files))
-
-
-def warnings(sample: Sample) -> tuple[Finding, ...]:
-    """What a reader has to know about a sample: the engine's warnings, and ours."""
-    measured = sample.measurement
-    found = list(measured.warnings)
-    if measured.elapsed_ns < _SHORT_NS:
-        found.append(
-            Finding(
-                code="short_run",
-                message="measured for less than 60 s: a cache in the storage and its sustained "
-                "rate are not told apart",
-            )
-        )
-    headroom = _headroom(sample)
-    if headroom is not None and headroom < _HEADROOM:
-        found.append(
-            Finding(
-                code="client_bound",
-                message=f"the harness alone does only {headroom:.2f} times this rate: the "
-                "storage may be faster than it could show here",
-            )
-        )
-    slow = _slowest_share(measured)
-    if slow is not None and slow > 1.5 and measured.elapsed_ns > _TELLING_NS:
-        found.append(
-            Finding(
-                code="straggler",
-                message=f"the last worker ended {slow:.2f} times as late as the first",
-            )
-        )
-    return tuple(found)
-
-
-def _headroom(sample: Sample) -> float | None:
-    ceiling, measured = sample.ceiling, sample.measurement
-    if ceiling is None or measured.operations == 0 or measured.elapsed_ns == 0:
-        return None
-    ours = ceiling.operations / ceiling.elapsed_ns
-    return ours / (measured.operations / measured.elapsed_ns)
-
-
-def _slowest_share(measured: Measurement) -> float | None:
-    if measured.first_done_ns <= 0 or len(measured.workers) < 2:
-        return None
-    return measured.last_done_ns / measured.first_done_ns
-
-
-def reasons(sample: Sample) -> tuple[Finding, ...]:
-    """Why a sample does not count at all."""
-    measured = sample.measurement
-    if measured.errors:
-        return (Finding(code="errors", message=f"{measured.errors} operations failed"),)
-    if measured.operations == 0:
-        return (Finding(code="nothing_measured", message="no operation ended"),)
-    return ()

@@ -1,9 +1,10 @@
 """Reads the data sets on a target back, and compares every byte with what was to be written."""
 
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from aibench.formats.files import path_of
+from aibench.formats.files import path_of, size_of
 from aibench.model import Operation, Phase, Population
 from aibench.workers.calls import real_calls
 from aibench.workers.job import Job
@@ -11,13 +12,16 @@ from aibench.workers.loops.verify import prepare_verify
 from aibench.workers.pool import run_pool
 from aibench.workspace import Workspace, dataset
 
+#: Told of the population that is compared, and of the operations and bytes done in it.
+Listener = Callable[[Population, int, int], None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """One data set: how much was compared, and the first wrong byte if there is one.
 
-    ``wrong`` names the file, and ``offset`` the byte in it. ``complete`` is False for a data set
-    that was never written to its end; it is not compared.
+    ``wrong`` names the file, ``offset`` the byte in it, and ``what`` says in words what is wrong.
+    A data set that is not ``complete`` is not compared, and ``what`` says why.
     """
 
     directory: str
@@ -26,17 +30,23 @@ class Verified:
     complete: bool
     wrong: str | None = None
     offset: int | None = None
+    what: str = ""
 
 
 def verify(
-    workspace: Workspace, processes: int, patience_ns: int, report: Callable[[str, int, int], None]
+    workspace: Workspace, processes: int, patience_ns: int, listen: Listener
 ) -> Iterator[Verified]:
     """Compare every data set of ``workspace``. `errors.RunFailed` when the target fails."""
-    for population, complete in dataset.on_disk(workspace):
-        if not complete:
-            yield Verified(directory=population.directory, files=0, bytes=0, complete=False)
+    for found in dataset.on_disk(workspace):
+        if found.population is not None and found.complete:
+            yield _verify_one(workspace, found.population, processes, patience_ns, listen)
             continue
-        yield _verify_one(workspace, population, processes, patience_ns, report)
+        what = (
+            "its manifest.json is missing, damaged or was edited"
+            if found.population is None
+            else "it was never written to its end; the next run completes it"
+        )
+        yield Verified(directory=found.directory, files=0, bytes=0, complete=False, what=what)
 
 
 def _verify_one(
@@ -44,7 +54,7 @@ def _verify_one(
     population: Population,
     processes: int,
     patience_ns: int,
-    report: Callable[[str, int, int], None],
+    listen: Listener,
 ) -> Verified:
     phase = Phase(
         name="verify",
@@ -58,15 +68,35 @@ def _verify_one(
     _, outcomes = run_pool(
         job,
         prepare_verify,
-        lambda operations, moved: report(population.directory, operations, moved),
+        lambda operations, moved: listen(population, operations, moved),
         patience_ns,
     )
-    wrong = min((o.wrong for o in outcomes if o.wrong is not None), default=None)
-    return Verified(
+    first = min((o.wrong for o in outcomes if o.wrong is not None), default=None)
+    verified = Verified(
         directory=population.directory,
         files=sum(outcome.operations for outcome in outcomes),
         bytes=sum(outcome.bytes for outcome in outcomes),
         complete=True,
-        wrong=None if wrong is None else f"{directory}/{path_of(population, wrong[0])}",
-        offset=None if wrong is None else wrong[1],
     )
+    return verified if first is None else _blamed(verified, directory, population, *first)
+
+
+def _blamed(
+    verified: Verified, directory: str, population: Population, index: int, offset: int
+) -> Verified:
+    """``verified`` with what is wrong with the file ``index``, first at ``offset``."""
+    path = f"{directory}/{path_of(population, index)}"
+    expected = size_of(population, index)
+    try:
+        actual = os.stat(path, follow_symlinks=False).st_size
+    except OSError:
+        actual = None
+    if actual is None:
+        what = f"{path} is missing"
+    elif offset == actual < expected:
+        what = f"{path} ends after {actual} bytes, and {expected} were written"
+    elif offset == expected < actual:
+        what = f"{path} goes on after the {expected} bytes that were written, to {actual}"
+    else:
+        what = f"{path}: the byte at offset {offset} is wrong, the first one"
+    return replace(verified, wrong=path, offset=offset, what=what)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.labs.ledger import laboratory
+
 MIB = 2**20
 _CAP_SYS_ADMIN = 21
 _V1 = Path("/sys/fs/cgroup/blkio")
@@ -68,19 +70,26 @@ def _run(*command: str | Path) -> str:
 
 @contextlib.contextmanager
 def loop_mount(
-    directory: Path, fstype: str = "ext4", size: int = 256 * MIB, *, direct: bool = True
+    directory: Path,
+    fstype: str = "ext4",
+    size: int = 256 * MIB,
+    *,
+    direct: bool = True,
+    at: Path | None = None,
 ) -> Iterator[Mounted]:
     """An ext4 or xfs filesystem on a sparse image under ``directory``, on a loop device.
 
     ``direct`` keeps the image out of this host's page cache; without it, cold reads aren't cold.
+    The mount point is made in ``at``, or beside the image.
     """
     if fstype == "xfs":
         size = max(size, _SMALLEST_XFS)
-    image, point = directory / f"{fstype}.image", directory / f"{fstype} mount"
+    image, point = directory / f"{fstype}.image", (at or directory) / f"{fstype} mount"
     with image.open("xb") as file:
         file.truncate(size)
-    with contextlib.ExitStack() as undo:
+    with laboratory() as ledger, contextlib.ExitStack() as undo:
         undo.callback(image.unlink)
+        ledger.note("loop", image)
         _run(*_MAKE[fstype], image)
         device = _run("losetup", "-f", "--show", f"--direct-io={'on' if direct else 'off'}", image)
         undo.callback(_detach, device)
@@ -113,15 +122,13 @@ def bind_mount(source: Path, point: Path) -> Iterator[Mounted]:
 
 @contextlib.contextmanager
 def _mounted(point: Path, *arguments: str | Path) -> Iterator[None]:
-    point.mkdir()
-    try:
+    with laboratory() as ledger, contextlib.ExitStack() as undo:
+        point.mkdir()
+        undo.callback(point.rmdir)
+        ledger.note("mount", point)
         _run("mount", *arguments, point)
-        try:
-            yield
-        finally:
-            _unmount(point)
-    finally:
-        point.rmdir()
+        undo.callback(_unmount, point)
+        yield
 
 
 def _unmount(point: Path) -> None:
@@ -186,21 +193,34 @@ def throttle(
         pytest.skip(lacking)
     version = 1 if _v1() else 2
     top = _V1 if version == 1 else _V2
-    home = top / _own_group("blkio" if version == 1 else "").lstrip("/")
-    group = top / f"aibench-lab-{os.getpid()}"
+    home = top / own_group("blkio" if version == 1 else "").lstrip("/")
     if version == 2 and "io" not in _words(top / "cgroup.subtree_control"):
         (top / "cgroup.subtree_control").write_text("+io")
-    group.mkdir()
-    try:
-        for name, line in _limits(version, device.device_id, read_bps, read_iops, write_bps):
-            (group / name).write_text(line)
-        (group / "cgroup.procs").write_text(str(os.getpid()))
+    lines = _limits(version, device.device_id, read_bps, read_iops, write_bps)
+    with in_group(top, home, list(lines)):
         yield
-    finally:
-        for process in _words(group / "cgroup.procs"):
-            with contextlib.suppress(ProcessLookupError):
-                (home / "cgroup.procs").write_text(process)
-        group.rmdir()
+
+
+@contextlib.contextmanager
+def in_group(top: Path, home: Path, lines: list[tuple[str, str]]) -> Iterator[Path]:
+    """This process and those it starts in a new control group below ``top``, then in ``home``.
+
+    ``lines`` are written into the group's files before.
+    """
+    with laboratory() as ledger:
+        group = top / ledger.name
+        ledger.note("borrowed group", group)
+        group.mkdir()
+        try:
+            for name, line in lines:
+                (group / name).write_text(line)
+            (group / "cgroup.procs").write_text(str(os.getpid()))
+            yield group
+        finally:
+            for process in _words(group / "cgroup.procs"):
+                with contextlib.suppress(ProcessLookupError):
+                    (home / "cgroup.procs").write_text(process)
+            group.rmdir()
 
 
 def _limits(
@@ -216,7 +236,8 @@ def _limits(
             yield "io.max", f"{device_id} {name[0]}{name.partition('_')[2]}={limit}"
 
 
-def _own_group(controller: str) -> str:
+def own_group(controller: str) -> str:
+    """The control group that this process is in, as its controller names it."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):

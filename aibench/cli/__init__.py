@@ -6,6 +6,8 @@ A command is imported when it is called, so that ``aibench --help`` costs little
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
+from typing import NoReturn
 
 import click
 
@@ -55,6 +57,7 @@ def commands() -> None:
     Point aibench at a directory on a mounted filesystem and learn what it would do for AI
     training, how the numbers are known, and how they compare with vendors' claims:
 
+    \b
         aibench run /mnt/data --suite quick
 
     Exit codes: 0 done, met; 1 not met; 2 usage or refused; 3 inconclusive; 4 the run failed.
@@ -64,20 +67,24 @@ def commands() -> None:
 def main() -> None:
     """Run the command line; expected errors become one message and their exit code."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no threads before workers are forked
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a narrow locale costs signs, not the report
     try:
         commands.main(standalone_mode=False)
     except click.exceptions.Exit as left:
         sys.exit(left.exit_code)
     except click.Abort:
-        click.echo("aibench: stopped", err=True)
-        sys.exit(4)
+        _complain("stopped", 4)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except AibenchError as error:
-        for line in str(error).splitlines():
-            click.echo(f"aibench: {line}", err=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        _complain(str(error), error.exit_code)
+
+
+def _complain(message: str, exit_code: int) -> NoReturn:
+    from aibench.cli.output import say
+
+    say(message)
+    sys.exit(exit_code)

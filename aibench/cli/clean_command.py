@@ -5,10 +5,10 @@ import os
 import click
 
 from aibench.cli.output import say
-from aibench.errors import TargetError
+from aibench.errors import AibenchError, TargetError, TargetFailed
 from aibench.units import format_count, format_size
 from aibench.workspace import find
-from aibench.workspace.clean import clean, clean_unfinished
+from aibench.workspace.clean import Cleaned, clean, clean_unfinished
 
 
 @click.command("clean")
@@ -21,20 +21,33 @@ def command(target: str) -> None:
     """
     if not os.path.isdir(target):
         raise TargetError(f"{target} is not a directory")
+    try:
+        cleaned, unfinished = _clean(target)
+    except AibenchError:
+        raise
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        where = f" at {error.filename}" if error.filename else ""
+        raise TargetFailed(f"{target} could not be cleaned: {why}{where}") from error
+    if unfinished:
+        say("removed what a killed run had begun to make or to remove")
+    if cleaned is not None:
+        say(f"removed {format_count(cleaned.files)} files, {format_size(cleaned.bytes)}")
+    left = [*unfinished.left, *(cleaned.left if cleaned else [])]
+    for path in left:
+        say(f"left alone, because aibench did not make it: {path}")
+    if cleaned is None and not unfinished and not left:
+        say(f"nothing of aibench's is under {target}")
+    raise SystemExit(1 if left else 0)
+
+
+def _clean(target: str) -> tuple[Cleaned | None, Cleaned]:
+    """What was removed of the workspace, where there is one, and of half-made ones."""
     workspace = find(target)
-    unfinished = clean_unfinished(os.path.realpath(target))
     if workspace is None:
-        if unfinished.files:
-            say("removed what a killed run had begun")
-        else:
-            say(f"nothing of aibench's is under {target}")
-        raise SystemExit(0)
+        return None, clean_unfinished(os.path.realpath(target))
     try:
         workspace.lock()
-        cleaned = clean(workspace)
+        return clean(workspace), clean_unfinished(os.path.realpath(target))
     finally:
         workspace.close()
-    say(f"removed {format_count(cleaned.files)} files, {format_size(cleaned.bytes)}")
-    for path in cleaned.left:
-        say(f"left alone, because aibench did not make it: {path}")
-    raise SystemExit(1 if cleaned.left else 0)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from aibench.cli import results
-from aibench.cli.output import use_color
+from aibench.cli.output import show, use_color
 
 _MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "fails": ("FAILS", "red")}
 
@@ -26,7 +26,7 @@ def command(target: str, results_dir: str | None, as_json: bool) -> None:
 
     checks = examine(target, results.directory(results_dir)[0])
     if as_json:
-        click.echo(json.dumps({"format": 1, "checks": [asdict(c) for c in checks]}, indent=2))
+        show(json.dumps({"format": 1, "checks": [asdict(c) for c in checks]}, indent=2))
     else:
         for check in checks:
             word, color = _MARKS[check.status]
@@ -39,6 +39,6 @@ def command(target: str, results_dir: str | None, as_json: bool) -> None:
 
 def _print(mark: str, text: str) -> None:
     lines = textwrap.wrap(text, 78 - 9) or [""]
-    click.echo(f"{mark} {lines[0]}")
+    show(f"{mark} {lines[0]}")
     for line in lines[1:]:
-        click.echo(f"{'':9}{line}")
+        show(f"{'':9}{line}")

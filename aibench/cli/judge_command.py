@@ -31,5 +31,5 @@ def command(
     verdicts = judge(record, chosen_claims(claims), chosen_system(system) or record.system)
     derived = document(record, verdicts)
     form = "json" if as_json else "terminal"
-    click.echo(output.render(derived, form, color=output.use_color()).rstrip("\n"))
+    output.show(output.render(derived, form, color=output.use_color()).rstrip("\n"))
     raise SystemExit(output.exit_code(verdicts))

@@ -1,12 +1,16 @@
 """``aibench list``: the names that other commands take."""
 
 import json
+import textwrap
 
 import click
 
 from aibench.cli.options import chosen_claims
+from aibench.cli.output import show
 from aibench.definition.workloads import shipped_workloads, suite_names
 from aibench.registry import names, plugin
+
+_WIDTH = 80
 
 
 @click.command("list")
@@ -18,11 +22,14 @@ def command(what: str, as_json: bool) -> None:
     """List what there is: a name, and a line about it."""
     rows = _LISTS[what]()
     if as_json:
-        click.echo(json.dumps({"format": 1, what: [{"name": n, "about": a} for n, a in rows]}))
+        show(json.dumps({"format": 1, what: [{"name": n, "about": a} for n, a in rows]}))
         return
     width = max(len(name) for name, _ in rows)
     for name, about in rows:
-        click.echo(f"{name:<{width}}  {about}")
+        lines = textwrap.wrap(about, max(_WIDTH - width - 2, 40)) or [""]
+        show(f"{name:<{width}}  {lines[0]}")
+        for line in lines[1:]:
+            show(f"{'':<{width}}  {line}")
 
 
 def _workloads() -> list[tuple[str, str]]:

@@ -109,12 +109,6 @@ def build_plan(target: Target, given: dict[str, Any]) -> tuple[Plan, Engines]:
     return make_plan(files, options, engines, target), engines
 
 
-def refuse_if_nothing_runs(plan: Plan) -> None:
-    """`Refused`, with every reason, when no stage of ``plan`` can be run."""
-    if all(stage.refusal is not None for stage in plan.stages):
-        raise Refused("\n".join(f"{stage.workload}: {stage.refusal}" for stage in plan.stages))
-
-
 def chosen_claims(names: Sequence[str]) -> tuple[Claim, ...]:
     """All shipped claims, or those named by id or by file."""
     shipped = tuple(claim for path in library.files("claims") for claim in load_claims(path))

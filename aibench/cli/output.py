@@ -1,19 +1,28 @@
-"""Renders documents to where they belong: standard output for results, the rest to the side."""
+"""Renders documents to where they belong: standard output for results, the rest to the side.
 
+Nobody listening is no failure: where standard output or standard error was closed, or its reader
+has gone (``| head``), what would be written there is dropped, and the command ends as it would
+have.
+"""
+
+import errno
 import os
 import shutil
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from aibench.errors import RunFailed
 from aibench.model import Status, Verdict
 from aibench.registry import plugin
+from aibench.reporters.clean import clean
 
 
 def use_color() -> bool:
     """Whether standard output wants colour: a terminal, and no ``NO_COLOR``."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def terminal_width() -> int:
@@ -27,17 +36,51 @@ def render(document: dict[str, Any], form: str, *, color: bool = False) -> str:
     return text
 
 
-def write_file(path: str, text: str) -> None:
-    """Replace the file ``path`` by ``text``, never half written."""
-    temporary = f"{path}.new"
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(temporary, path)
+def show(text: str) -> None:
+    """A result on standard output. `RunFailed` where it can't be written, say on a full disk."""
+    if sys.stdout is None:
+        return
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except OSError as error:
+        with open(os.devnull, "wb") as nowhere:  # what is still buffered goes there at exit
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            why = (error.strerror or str(error)).lower()
+            raise RunFailed(f"standard output can't be written: {why}") from error
 
 
 def say(text: str) -> None:
-    """A message to the user, beside the results."""
-    click.echo(f"aibench: {text}", err=True)
+    """A message to the user, beside the results, with nothing that a terminal would obey."""
+    for line in text.splitlines():
+        tell(f"aibench: {clean(line)}\n")
+
+
+def tell(text: str) -> None:
+    """``text`` as it is on standard error, where somebody may be reading."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def write_file(path: str, text: str) -> None:
+    """Replace the file ``path`` by ``text``, never half written. `RunFailed` where it can't."""
+    temporary = f"{path}.new"
+    try:
+        try:
+            with open(temporary, "w", encoding="utf-8", errors="replace") as file:
+                file.write(text)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise RunFailed(f"{path} can't be written: {(error.strerror or str(error)).lower()}") from (
+            error
+        )
 
 
 def exit_code(verdicts: tuple[Verdict, ...]) -> int:

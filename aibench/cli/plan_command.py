@@ -1,13 +1,21 @@
 """``aibench plan``: what a run would do, and what it would cost. Touches nothing."""
 
 import json
+import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from aibench.cli.fitness import misfits, refuse_if_nothing_runs
 from aibench.cli.options import build_plan, find_target, plan_options
-from aibench.model import Phase, Plan, Stage
+from aibench.cli.output import say, show
+from aibench.errors import Refused
+from aibench.model import CachePolicy, Phase, Plan, Stage, Target
+from aibench.reporters.clean import clean
 from aibench.units import format_count, format_duration, format_size
+
+_WIDTH = 80
 
 
 @click.command("plan")
@@ -15,56 +23,84 @@ from aibench.units import format_count, format_duration, format_size
 @plan_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def command(target: str, as_json: bool, **given: Any) -> None:
-    """Show what `aibench run` with the same arguments would do to TARGET."""
+    """Show what `aibench run` with the same arguments would do to TARGET.
+
+    Exit code 2 when a run would be refused.
+    """
     place = find_target(target, given.pop("label"), given.pop("fstype"))
     plan, _ = build_plan(place, given)
+    problems = _problems(plan, place)
     if as_json:
-        click.echo(json.dumps(_document(plan), indent=2))
-        return
-    click.echo(f"{place.label}: {place.fstype} on {place.source}, mounted at {place.mount_point}")
+        show(json.dumps(_document(plan, problems), indent=2))
+    else:
+        for line in _lines(plan, place):
+            show(line)
+    for problem in problems:
+        say(f"a run would be refused: {problem}")
+    raise SystemExit(2 if problems else 0)
+
+
+def _problems(plan: Plan, place: Target) -> list[str]:
+    """Why a run would be refused before it writes, as far as can be told without writing."""
+    try:
+        refuse_if_nothing_runs(plan)
+        return misfits(plan, place)
+    except Refused as error:
+        return str(error).splitlines()
+
+
+def _lines(plan: Plan, place: Target) -> Iterator[str]:
+    where = f"{place.fstype} on {place.source}, mounted at {place.mount_point}"
+    yield from textwrap.wrap(f"{clean(place.label)}: {clean(where)}", _WIDTH)
     for stage in plan.stages:
-        click.echo("")
-        for line in _stage_lines(stage):
-            click.echo(line)
-    click.echo("")
+        yield ""
+        yield from _stage_lines(stage)
     free = "unknown" if place.free_bytes is None else format_size(place.free_bytes)
-    click.echo(
-        f"writes about {format_size(plan.write_bytes)}, reads {format_size(plan.read_bytes)}"
-    )
-    click.echo(
+    yield ""
+    yield f"writes about {format_size(plan.write_bytes)}, reads {format_size(plan.read_bytes)}"
+    yield (
         f"needs {format_size(plan.space_bytes)} of space ({free} free), "
         f"{format_count(plan.inodes)} inodes, {format_size(plan.memory_bytes)} of memory"
     )
-    click.echo(f"takes about {format_duration(plan.estimated_ns)}, by rough assumptions")
-    click.echo(f"digest {plan.digest[:16]}")
+    yield f"takes about {format_duration(plan.estimated_ns)}, by rough assumptions"
+    yield f"digest {plan.digest[:16]}: equal ones ask for the same work"
 
 
-def _document(plan: Plan) -> dict[str, Any]:
+def _document(plan: Plan, problems: list[str]) -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     document: dict[str, Any] = TypeAdapter(Plan).dump_python(plan, mode="json")
-    return {"format": 1, "digest": plan.digest, **document}
+    return {"format": 1, "digest": plan.digest, "problems": problems, **document}
 
 
-def _stage_lines(stage: Stage) -> list[str]:
-    lines = [f"{stage.workload}: {stage.title} ({stage.engine}, {stage.repeats} repeats)"]
+def _stage_lines(stage: Stage) -> Iterator[str]:
+    repeats = "1 repeat" if stage.repeats == 1 else f"{stage.repeats} repeats"
+    title = f"{stage.workload}: {stage.title} ({stage.engine}, {repeats})"
+    yield from textwrap.wrap(title, _WIDTH, subsequent_indent="  ")
     if stage.refusal is not None:
-        return [*lines, f"  not run: {stage.refusal}"]
-    return lines + [f"  {_phase_line(phase)}" for phase in stage.phases]
+        yield from _indented(f"not run: {stage.refusal}")
+        return
+    for phase in stage.phases:
+        yield from _indented(_phase_line(phase))
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="      ")
 
 
 def _phase_line(phase: Phase) -> str:
     population = phase.population
-    threads = f"x{phase.threads}" if phase.threads > 1 else ""
-    parts = [
-        f"{phase.name:<12}",
-        f"{population.files:>9,} files of {format_size(population.sizes.mean):<8}",
-        f"{phase.processes}{threads} workers",
-    ]
+    size = population.sizes.mean
+    files = f"{population.files:,} {'file' if population.files == 1 else 'files'}"
+    parts = [f"{phase.name}: {files}" + (f" of {format_size(size)}" if size else ", empty")]
+    workers = f"{phase.processes} {'worker' if phase.processes == 1 else 'workers'}"
+    parts.append(workers + (f" × {phase.threads} threads" if phase.threads > 1 else ""))
     if phase.depth > 1:
-        parts.append(f"depth {phase.depth}")
-    if phase.measured:
-        parts.append(phase.cache.value)
+        parts.append(f"queue depth {phase.depth}")
+    if phase.cache is not CachePolicy.AS_FOUND:
+        parts.append(f"cache {phase.cache.value}")
     if phase.runtime_ns:
-        parts.append(format_duration(phase.runtime_ns))
-    return "  ".join(parts)
+        parts.append(f"at most {format_duration(phase.runtime_ns)}")
+    if not phase.measured:
+        parts.append("not measured")
+    return ", ".join(parts)

@@ -36,7 +36,7 @@ def command(run: str, form: str, path: str | None, results_dir: str | None, as_j
     form = "json" if as_json else form
     text = output.render(derived, form, color=path is None and output.use_color())
     if path is None:
-        click.echo(text.rstrip("\n"))
+        output.show(text.rstrip("\n"))
     else:
         output.write_file(path, text)
         output.say(f"{form} report written to {path}")

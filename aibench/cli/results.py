@@ -5,6 +5,7 @@ from pathlib import Path
 
 from aibench.errors import RecordError, Refused
 from aibench.model import Finding, RunRecord, Target
+from aibench.probes import mounts
 from aibench.store import SUFFIX, read
 
 _DEFAULT = "results/runs"
@@ -16,7 +17,7 @@ def directory(given: str | None, target: Target | None = None) -> tuple[str, tup
     `Refused` when the default lies on the mount under test: that has to be asked for. The root
     filesystem is let through with a warning, because there may be no other.
     """
-    chosen = given or os.environ.get("AIBENCH_RESULTS")
+    chosen = given or os.environ.get("AIBENCH_RESULTS") or None
     place = chosen or _DEFAULT
     if target is None or not _same_mount(place, target):
         return place, ()
@@ -27,6 +28,22 @@ def directory(given: str | None, target: Target | None = None) -> tuple[str, tup
         )
     message = f"records are written to {place}, on the filesystem under test, between the phases"
     return place, (Finding(code="results_on_target", message=message),)
+
+
+def prepare(place: str) -> None:
+    """Make the directory for records. `Refused` where none could be written there."""
+    try:
+        os.makedirs(place, exist_ok=True)
+        why = mounts.writable_problem(place)
+    except (FileExistsError, NotADirectoryError):
+        why = "It is, or lies below, a file."
+    except OSError as error:
+        why = f"It can't be made: {(error.strerror or str(error)).lower()}."
+    if why is not None:
+        raise Refused(
+            f"records can't be written to {os.path.abspath(place)}. {why} "
+            "Give another directory with --results DIR."
+        )
 
 
 def _same_mount(place: str, target: Target) -> bool:
@@ -48,9 +65,18 @@ def load(run: str, results: str | None) -> tuple[RunRecord, str]:
     names = (
         sorted(n for n in os.listdir(place) if n.endswith(SUFFIX)) if os.path.isdir(place) else []
     )
-    fitting = names[-1:] if run == "last" else [name for name in names if run in name]
+    fitting = names[-1:] if run == "last" else _named(run, names)
     if len(fitting) != 1:
         what = "no record" if not fitting else f"{len(fitting)} records"
-        raise RecordError(f"{run!r}: {what} of that name in {place}; give a file, an id or 'last'")
+        of_that = "" if run == "last" else f" with {run!r} in its name"
+        raise RecordError(
+            f"{what}{of_that} in {os.path.abspath(place)}; give the path of a record (.jsonl), "
+            "the id of a run, or 'last', and --results DIR where it is elsewhere"
+        )
     path = os.path.join(place, fitting[0])
     return read(path), path
+
+
+def _named(run: str, names: list[str]) -> list[str]:
+    exact = [name for name in names if run and name.removesuffix(SUFFIX) == run]
+    return exact or [name for name in names if run and run in name]

@@ -3,6 +3,8 @@
 import os
 import shlex
 import sys
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +12,7 @@ import click
 
 from aibench import __version__
 from aibench.cli import output, results
+from aibench.cli.fitness import misfits, refuse_if_nothing_runs, without_direct
 from aibench.cli.options import (
     Engines,
     build_plan,
@@ -17,22 +20,19 @@ from aibench.cli.options import (
     chosen_system,
     find_target,
     plan_options,
-    refuse_if_nothing_runs,
 )
 from aibench.cli.progress import Progress
 from aibench.cli.signals import interruptible
-from aibench.errors import Refused, RunFailed
-from aibench.formats.files import total_bytes
+from aibench.errors import AibenchError, Refused
 from aibench.judge import judge
-from aibench.model import CachePolicy, Finding, Plan, RunRecord, System, Target
-from aibench.planner import unfit
-from aibench.probes import environment, resources
-from aibench.probes.direct import direct_problem
+from aibench.model import Claim, Finding, Plan, RunRecord, Sample, System, Target
+from aibench.probes import environment
 from aibench.reporters.document import document
 from aibench.runner import Runner
 from aibench.store import Writer, new_run_id, now
 from aibench.units import parse_duration
-from aibench.workspace import Workspace, dataset, find
+from aibench.workspace import Workspace
+from aibench.workspace.clean import clean
 from aibench.workspace.root import make
 
 
@@ -83,63 +83,30 @@ def command(
     patience_ns = parse_duration(patience)
     plan, engines = build_plan(place, given)
     refuse_if_nothing_runs(plan)
-    _refuse_unfit(plan, place)
+    if problems := misfits(plan, place):
+        raise Refused("\n".join(problems))
     folder, remarks = results.directory(results_dir, place)
+    results.prepare(folder)
     with interruptible():
-        try:
-            workspace = make(place.path)
-        except OSError as error:
-            raise Refused(f"{place.path}: {(error.strerror or str(error)).lower()}") from error
+        workspace = _workspace(place)
         try:
             workspace.lock()
-            plan = _without_direct(plan, workspace)
+            plan = without_direct(plan, workspace)
             refuse_if_nothing_runs(plan)
             session = _Session(place, plan, engines, known_system, folder, remarks)
             record, path = session.measure(workspace, patience_ns)
-            if not keep:
-                _remove(workspace)
+            _tidy(workspace, keep=keep)
         finally:
             workspace.close()
     _conclude(record, path, known_claims, as_json=as_json)
 
 
-def _refuse_unfit(plan: Plan, target: Target) -> None:
-    """`Refused` when space, inodes or memory would not suffice for what is not there yet."""
-    workspace = find(target.path)
-    present: dict[str, int] = {}
-    for stage in plan.stages:
-        for phase in stage.phases:
-            population = phase.population
-            if population.persistent and stage.refusal is None:
-                missing = len(dataset.state(workspace, population).missing)
-                share = 1 - missing / max(dataset.granules(population), 1)
-                present[population.directory] = int(total_bytes(population) * share)
-    if workspace is not None:
-        workspace.close()
-    if problems := unfit(plan, target, resources.available_memory(), present):
-        raise Refused("\n".join(problems))
-
-
-def _without_direct(plan: Plan, workspace: Workspace) -> Plan:
-    """``plan`` with every stage refused that needs O_DIRECT where the filesystem has none."""
-    wants = [
-        stage.refusal is None and any(p.cache is CachePolicy.DIRECT for p in stage.measured)
-        for stage in plan.stages
-    ]
-    if not any(wants):
-        return plan
+def _workspace(place: Target) -> Workspace:
     try:
-        problem = direct_problem(workspace.root)
+        return make(place.path)
     except OSError as error:
-        raise Refused(f"{workspace.root}: {(error.strerror or str(error)).lower()}") from error
-    if problem is None:
-        return plan
-    refusal = f"cache policy direct is not possible here: {problem}; use --cache cold"
-    stages = (
-        replace(stage, refusal=refusal) if want else stage
-        for stage, want in zip(plan.stages, wants, strict=True)
-    )
-    return replace(plan, stages=tuple(stages))
+        why = (error.strerror or str(error)).lower()
+        raise Refused(f"nothing can be written in {place.path}: {why}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +124,27 @@ class _Session:
         """(record, path) of the run; what ends it early is among the record's reasons."""
         record = self._header(workspace)
         writer = Writer(self.folder, record)
+        samples: list[Sample] = []
+        reasons: tuple[Finding, ...] = ()
+        try:
+            with closing(self._samples(workspace, patience_ns)) as coming:
+                for sample in coming:
+                    samples.append(sample)
+                    writer.add(sample)
+        except AibenchError as error:
+            reasons = (Finding(code=error.code, message=str(error)),)
+        except BaseException as error:
+            reasons = (Finding(code="bug", message=f"{type(error).__name__}: {error}"),)
+            raise
+        finally:
+            writer.finish(reasons)
+        finished = replace(
+            record, samples=tuple(samples), finished_at=now(), complete=True, reasons=reasons
+        )
+        return finished, writer.path
+
+    def _samples(self, workspace: Workspace, patience_ns: int) -> Generator[Sample, None, None]:
+        """The samples of the run as they come; its progress is shown."""
         progress = Progress(self.plan)
         runner = Runner(
             workspace=workspace,
@@ -166,24 +154,11 @@ class _Session:
             patience_ns=patience_ns,
             listen=progress,
         )
-        samples = []
-        reasons: tuple[Finding, ...] = ()
         try:
-            for sample in runner.run(self.plan):
-                writer.add(sample)
-                samples.append(sample)
-        except RunFailed as error:
-            reasons = (Finding(code=error.code, message=str(error)),)
-        except BaseException as error:
-            reasons = (Finding(code="bug", message=f"{type(error).__name__}: {error}"),)
-            raise
+            with closing(runner.run(self.plan)) as samples:
+                yield from samples
         finally:
             progress.finish()
-            writer.finish(reasons)
-        finished = replace(
-            record, samples=tuple(samples), finished_at=now(), complete=True, reasons=reasons
-        )
-        return finished, writer.path
 
     def _header(self, workspace: Workspace) -> RunRecord:
         remarks = self.remarks
@@ -205,26 +180,29 @@ class _Session:
         )
 
 
-def _remove(workspace: Workspace) -> None:
-    from aibench.workspace.clean import clean
+def _tidy(workspace: Workspace, *, keep: bool) -> None:
+    """Remove the data where it is not to stay, and name what is left against the rules."""
+    try:
+        if not keep:
+            for path in clean(workspace).left:
+                output.say(f"left alone, because aibench did not make it: {path}")
+    except OSError as error:
+        output.say(f"the data could not be removed: {(error.strerror or str(error)).lower()}")
+    scratch = workspace.path("scratch")
+    if os.path.lexists(scratch):
+        output.say(f"scratch files are left in {scratch}; 'aibench clean' removes them")
 
-    left = clean(workspace).left
-    if left:
-        output.say(f"left alone, because aibench did not make it: {', '.join(left)}")
 
-
-def _conclude(record: RunRecord, path: str, claims: Any, *, as_json: bool) -> None:
+def _conclude(record: RunRecord, path: str, claims: Sequence[Claim], *, as_json: bool) -> None:
     """Judge, report, and exit with the code that the result has."""
     verdicts = judge(record, claims, record.system)
     derived = document(record, verdicts)
-    page = path.removesuffix(".jsonl") + ".html"
-    output.write_file(page, output.render(derived, "html"))
-    if as_json:
-        click.echo(output.render(derived, "json"))
-    else:
-        click.echo(output.render(derived, "terminal", color=output.use_color()))
+    form = "json" if as_json else "terminal"
+    output.show(output.render(derived, form, color=output.use_color()))
     output.say(f"record  {shlex.quote(path)}")
-    output.say(f"report  {shlex.quote(page)}")
     for reason in record.reasons:
         output.say(f"the run failed: {reason.message}")
+    page = path.removesuffix(".jsonl") + ".html"
+    output.write_file(page, output.render(derived, "html"))
+    output.say(f"report  {shlex.quote(page)}")
     raise SystemExit(4 if record.reasons else output.exit_code(verdicts))

@@ -3,6 +3,7 @@
 import click
 
 from aibench.cli.options import chosen_claims
+from aibench.cli.output import show
 from aibench.definition.workloads import find_workload, shipped_workloads
 from aibench.errors import Refused
 from aibench.model import Claim
@@ -17,12 +18,12 @@ def command(name: str) -> None:
     workloads = [file.workload.name for file in shipped_workloads()]
     claims = {claim.id: claim for claim in chosen_claims(())}
     if name in workloads:
-        click.echo(find_workload(name).text.rstrip())
+        show(find_workload(name).text.rstrip())
     elif name in claims:
         for line in _claim_lines(claims[name]):
-            click.echo(line)
+            show(line)
     elif name in names("engines"):
-        click.echo(f"{name}: {(type(plugin('engines', name)()).__doc__ or '').strip()}")
+        show(f"{name}: {(type(plugin('engines', name)()).__doc__ or '').strip()}")
     else:
         known = ", ".join((*workloads, *claims, *names("engines")))
         raise Refused(f"nothing is called {name!r}; known: {known}")

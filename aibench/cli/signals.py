@@ -12,12 +12,16 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within, SIGINT, SIGTERM and SIGHUP raise `Interrupted`; further ones are ignored.
+    """Within, SIGINT, SIGTERM and SIGHUP raise `Interrupted`, once; further ones are ignored.
 
-    The first is enough: what follows is bounded in time, and has to put things in order.
+    The first is enough: what follows is bounded in time, and has to put things in order. That
+    goes for what comes after the block too: a report of what was measured.
     """
+    came = False
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
         for each in _ENDING:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(f"{signal.Signals(number).name} asked the run to end")
@@ -26,5 +30,6 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not came:
+            for number, handler in before.items():
+                signal.signal(number, handler)

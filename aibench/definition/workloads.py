@@ -9,8 +9,8 @@ from pydantic import Field
 
 from aibench.definition import library
 from aibench.definition.fields import Line, Name
-from aibench.definition.source import Strict, parse, read_toml
-from aibench.errors import Refused
+from aibench.definition.source import Strict, line_of, parse, read_toml
+from aibench.errors import DefinitionError, Refused
 from aibench.model import Workload
 
 Repeats = Annotated[int, Field(ge=1, le=1000, strict=True)]
@@ -45,6 +45,16 @@ def load_workload(path: Path, shown: str | None = None) -> WorkloadFile:
     data, text = read_toml(path)
     where = shown or str(path)
     file = parse(_File, data, where, text)
+    strange = [name for name in file.suite if name not in file.suites]
+    if strange:
+        listed = ", ".join(file.suites) or "none"
+        raise DefinitionError(
+            [
+                f"{where}:{line_of(text, ('suite', name))}: suite.{name}: is not among the suites "
+                f"of this workload; listed: {listed}"
+                for name in strange
+            ]
+        )
     workload = Workload(
         name=file.name,
         title=file.title,

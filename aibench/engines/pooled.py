@@ -36,8 +36,12 @@ def measure(
 
 
 def collect(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -> Measurement:
-    """One measurement from all threads of control: first start to last end, nothing trimmed."""
+    """One measurement from all threads of control: first start to last end, nothing trimmed.
+
+    Who had no share, with more workers than files, is not the first that was done.
+    """
     first = min(outcome.start_ns for outcome in outcomes)
+    worked = [outcome for outcome in outcomes if outcome.operations] or outcomes
     timers: dict[str, int] = {}
     for outcome in outcomes:
         for name, value in outcome.timers.items():
@@ -47,7 +51,7 @@ def collect(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -
         operations=sum(outcome.operations for outcome in outcomes),
         bytes=sum(outcome.bytes for outcome in outcomes),
         elapsed_ns=max(outcome.end_ns for outcome in outcomes) - first,
-        first_done_ns=min(outcome.end_ns for outcome in outcomes) - first,
+        first_done_ns=min(outcome.end_ns for outcome in worked) - first,
         last_done_ns=max(outcome.end_ns for outcome in outcomes) - first,
         start_spread_ns=max(outcome.start_ns for outcome in outcomes) - first,
         timers=timers,
@@ -80,7 +84,7 @@ def _warnings(phase: Phase, outcomes: Sequence[Outcome]) -> tuple[Finding, ...]:
         o.histograms["generate"].total_ns for o in outcomes if "generate" in o.histograms
     )
     spent = sum(outcome.end_ns - outcome.start_ns for outcome in outcomes)
-    if phase.operation is not Operation.SAVE_SHARDS or generated < 0.02 * spent:
+    if phase.operation is not Operation.SAVE_SHARDS or generated <= 0.02 * spent:
         return ()
     return (
         Finding(

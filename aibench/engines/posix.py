@@ -6,11 +6,10 @@ from aibench.engine import Report, Site
 from aibench.engines.pooled import measure
 from aibench.model import CachePolicy, Measurement, Operation, Phase, Target
 from aibench.workers.calls import real_calls
+from aibench.workers.log import CAPACITY
 from aibench.workers.loops import LOOPS
 
-_HAS_DIRECT = frozenset(
-    {Operation.READ_FILES, Operation.LOAD_SHARDS, Operation.SAVE_SHARDS, Operation.WRITE_FILES}
-)
+_HAS_DIRECT = frozenset({Operation.READ_FILES, Operation.LOAD_SHARDS, Operation.SAVE_SHARDS})
 
 
 class PosixEngine:
@@ -23,15 +22,17 @@ class PosixEngine:
         return f"{platform.python_implementation()} {platform.python_version()}"
 
     def refusal(self, phase: Phase, target: Target) -> str | None:
-        """Why this engine can't do ``phase``: it has no queue depth, and no O_DIRECT for names."""
+        """Why this engine can't do ``phase``: it has no queue depth, and O_DIRECT not for all."""
         del target
+        what = phase.operation.value
         if phase.operation not in LOOPS:
-            return (
-                f"engine posix can't do {phase.operation.value}: it has no queue depth; "
-                "engine fio can"
-            )
+            return f"engine posix can't do {what}: it has no queue depth; engine fio can"
+        if phase.cache is CachePolicy.DIRECT and phase.operation is Operation.WRITE_FILES:
+            return f"cache policy direct: engine posix does {what} through the page cache"
         if phase.cache is CachePolicy.DIRECT and phase.operation not in _HAS_DIRECT:
-            return f"cache policy direct means nothing for {phase.operation.value}"
+            return f"cache policy direct means nothing for {what}"
+        if phase.batch > CAPACITY:
+            return f"a batch of {phase.batch} files is more than the {CAPACITY} that fit"
         return None
 
     def run(self, phase: Phase, site: Site, report: Report) -> Measurement:

@@ -13,11 +13,15 @@ Threads = Annotated[int, Field(ge=1, le=256, strict=True)]
 #: At most a few thousand files are grouped, so that a chunk of the loop holds whole batches.
 Batch = Annotated[int, Field(ge=1, le=4096, strict=True)]
 
+#: File names have ten digits; no file system holds more files either.
+MOST_FILES = 10**10
+
 
 def dataset(
     workload: str, *, files: int, sizes: Sizes, seed: int, files_per_directory: int = 1000
 ) -> Population:
     """Data that stays for the next run; its directory carries the beginning of its digest."""
+    _refuse_too_many(files)
     population = Population(
         directory=f"data/{workload}",
         files=files,
@@ -30,6 +34,7 @@ def dataset(
 
 def scratch(workload: str, *, files: int, sizes: Sizes, seed: int, each: int = 1000) -> Population:
     """Files that only live during a run."""
+    _refuse_too_many(files)
     return Population(
         directory=f"scratch/{workload}",
         files=files,
@@ -38,6 +43,11 @@ def scratch(workload: str, *, files: int, sizes: Sizes, seed: int, each: int = 1
         files_per_directory=each,
         persistent=False,
     )
+
+
+def _refuse_too_many(files: int) -> None:
+    if files > MOST_FILES:
+        raise ValueError(f"{files:,} files are more than the {MOST_FILES:,} that have names")
 
 
 def layout(population: Population, processes: int) -> Phase:

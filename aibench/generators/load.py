@@ -85,7 +85,7 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
         io_size=min(-(-largest // 4096) * 4096, _LARGEST_IO),
         batch=settings.batch,
     )
-    return layout(population, request.cpus), epoch
+    return layout(population, workers), epoch
 
 
 KIND = Kind(

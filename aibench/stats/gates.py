@@ -49,6 +49,7 @@ _WARNINGS = {
     "too_short": (True, True, "run longer, so that the time is known exactly"),
     "counts_differ": (True, True, "find out why the tool contradicts itself"),
     "idle_jobs": (False, True, "run longer, or with fewer jobs"),
+    "idle_workers": (False, True, "use more files, smaller batches or fewer workers"),
     "depth_not_kept": (False, True, "use an engine that keeps the queue depth"),
     "generated_while_writing": (False, True, "let each rank hold its shard in memory"),
     "environment_changed": (True, True, "repeat on an unchanged environment"),

@@ -7,17 +7,19 @@ them with numpy. Memory doesn't grow with the number of operations.
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aibench.model import Histogram, Series
-from aibench.stats.histogram import Recorder, bin_value, bins_of
+from aibench.stats.histogram import BINS, Recorder, bin_value, bins_of
 
 #: Operations between two flushes.
 CAPACITY = 4096
 _FINEST_NS = 10**8
 _COARSER = 10
+_COARSEST_NS = 10**10
 _MOST_INTERVALS = 600
 
 Ints = NDArray[np.int64]
@@ -25,29 +27,37 @@ Ints = NDArray[np.int64]
 
 @dataclass(slots=True)
 class Interval:
-    """What ended in one interval; the counts are sparse."""
+    """What ended in one interval; ``counts`` are those of ``bins``, which are not empty."""
 
     operations: int = 0
     bytes: int = 0
     max_ns: int = 0
-    counts: dict[int, int] = field(default_factory=dict)
+    bins: NDArray[np.uint16] = field(default_factory=lambda: np.empty(0, np.uint16))
+    counts: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
 
     def add(self, other: "Interval") -> None:
         """Count what another one counted."""
         self.operations += other.operations
         self.bytes += other.bytes
         self.max_ns = max(self.max_ns, other.max_ns)
-        for number, count in other.counts.items():
-            self.counts[number] = self.counts.get(number, 0) + count
+        counts = np.zeros(BINS, dtype=np.uint32)
+        counts[self.bins] = self.counts
+        counts[other.bins] += other.counts
+        self.bins, self.counts = _sparse(counts)
 
     def percentile(self, share: float) -> int | None:
         """The latency in ns at ``share``, as the middle of its bin."""
-        wanted, seen = share * sum(self.counts.values()), 0
-        for number in sorted(self.counts):
-            seen += self.counts[number]
-            if seen >= wanted:
-                return min(bin_value(number), self.max_ns)
-        return None
+        if not len(self.bins):
+            return None
+        seen = np.cumsum(self.counts, dtype=np.int64)
+        place = int(np.searchsorted(seen, share * int(seen[-1])))
+        return min(bin_value(int(self.bins[place])), self.max_ns)
+
+
+def _sparse(counts: NDArray[Any]) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+    """(bins, their counts) without the empty ones, in six bytes each."""
+    filled = np.flatnonzero(counts)
+    return filled.astype(np.uint16), counts[filled].astype(np.uint32)
 
 
 class Intervals:
@@ -62,29 +72,20 @@ class Intervals:
 
     def add(self, ends: Ints, sizes: Ints, latencies: Ints, bins: Ints) -> None:
         """Count operations by when they ended, in ns from the start; ``ends`` ascend."""
+        while self.interval_ns < _COARSEST_NS and ends[-1] >= _MOST_INTERVALS * self.interval_ns:
+            self.coarsen(self.interval_ns * _COARSER)
         numbers = np.maximum(ends, 0) // self.interval_ns
-        for number in range(int(numbers[0]), int(numbers[-1]) + 1):
-            first, last = np.searchsorted(numbers, (number, number + 1))
-            if first == last:
-                continue
-            counts = np.bincount(bins[first:last])
-            found = np.flatnonzero(counts)
+        firsts = np.flatnonzero(np.diff(numbers, prepend=-1)).tolist()
+        for first, last in zip(firsts, [*firsts[1:], len(numbers)], strict=True):
             self._put(
-                number,
+                int(numbers[first]),
                 Interval(
-                    int(last - first),
+                    last - first,
                     int(sizes[first:last].sum()),
                     int(latencies[first:last].max()),
-                    dict(zip(found.tolist(), counts[found].tolist(), strict=True)),
+                    *_sparse(np.bincount(bins[first:last])),
                 ),
             )
-        if numbers[-1] >= self.longest:
-            self.coarsen(self.interval_ns * _COARSER)
-
-    @property
-    def longest(self) -> int:
-        """How many intervals fit before the series gets coarser."""
-        return _MOST_INTERVALS if self.interval_ns < 10**10 else 10**9
 
     def _put(self, number: int, interval: Interval) -> None:
         if (known := self.filled.get(number)) is None:
@@ -160,7 +161,7 @@ class Log:
             self._recorders.setdefault("batch", Recorder()).add(last[ends] - first[::batch])
         self.intervals.add(last - start_ns, sizes, whole, bins)
 
-    def note(self, kind: str, latencies_ns: Sequence[int]) -> None:
+    def note(self, kind: str, latencies_ns: Sequence[int] | Ints) -> None:
         """Count latencies of a rare kind, such as an fsync."""
         self._recorders.setdefault(kind, Recorder()).add(np.array(latencies_ns, dtype=np.int64))
 

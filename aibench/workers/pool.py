@@ -181,6 +181,11 @@ def _fork(job: Job, prepare: Prepare, shared: _Shared, workers: list[_Worker]) -
             process.start()
             there.close()
             workers.append(_Worker(number, process, here))
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, "?")
+        raise WorkerFailed(
+            f"worker process {len(workers)} can't start: {error.strerror} ({name})"
+        ) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
@@ -189,7 +194,7 @@ def _answer(worker: _Worker) -> list[Outcome]:
     """What a worker that has spoken or died leaves: its outcomes, or an error."""
     try:
         kind, payload = worker.pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):  # it ended before its answer, or in the middle of it
         worker.process.join(_GRACE_S)
         code = worker.process.exitcode
         how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else "died"

@@ -22,6 +22,8 @@ def dealt(phase: Phase, seed: int, slot: int) -> Iterator[Indices]:
     workers. The order is the identity or a permutation that ``seed`` decides.
     """
     files, batch = phase.population.files, phase.batch
+    if batch > CAPACITY:
+        raise ValueError(f"a batch of {batch} files is more than the {CAPACITY} of a chunk")
     shuffled = phase.order is Order.SHUFFLED
     order = Permutation(files, key(seed, 0x6F726465)) if shuffled else Identity()
     within = np.arange(batch, dtype=np.int64)

@@ -1,18 +1,30 @@
 """Removes what aibench made, by the names that it gives, and nothing else.
 
-Every step is relative to a directory descriptor and follows no link; directories on another
-device (a mount point inside) are left alone, and so is every name that aibench does not give.
+Every step is relative to a directory descriptor and follows no link; mount points inside are left
+alone, and so is every name that aibench does not give.
 """
 
 import os
 import re
+import secrets
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from aibench.workspace.root import LOCK, MARKER, UNFINISHED, Workspace
+from aibench.workspace.root import (
+    DIRECTORY,
+    LOCK,
+    MARKER,
+    NAME,
+    UNFINISHED,
+    Workspace,
+    mount_of,
+    read_json,
+    write_json,
+)
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_Mount = tuple[int, int | None]
 
 
 def _pattern(expression: str) -> Callable[[str], bool]:
@@ -33,7 +45,8 @@ _nothing = _pattern(r"(?!)")
 _FILES = _Level(_pattern(r"[fr]\d{10}(\.tmp)?"), _nothing)
 _SET = _Level(_pattern(r"manifest\.json(\.new)?|progress-\d{4,}"), _pattern(r"d\d{6,}"), _FILES)
 _SETS = _Level(_nothing, _pattern(r"[a-z0-9][a-z0-9-]*"), _SET)
-_ROOT = _Level(_pattern(rf"{re.escape(LOCK)}"), _pattern("data|scratch"), _SETS)
+_ROOT = _Level(_pattern(r"\.aibench-probe-[0-9a-f]{12}"), _pattern("data|scratch"), _SETS)
+_HALF_MADE = _Level(_pattern(rf"{re.escape(LOCK)}|{re.escape(MARKER)}(\.new)?"), _nothing)
 
 
 @dataclass(slots=True)
@@ -41,18 +54,43 @@ class Cleaned:
     """What was removed, and the paths that were left because aibench did not make them."""
 
     files: int = 0
+    directories: int = 0
     bytes: int = 0
     left: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.directories)
 
 
 def clean(workspace: Workspace) -> Cleaned:
     """Remove the whole workspace; it stays, with its marker, where anything foreign is in it."""
     cleaned = Cleaned()
-    _empty(workspace.fd, workspace.root, _ROOT, workspace.device, cleaned, keep=(MARKER,))
+    mount = mount_of(workspace.fd)
+    _empty(workspace.fd, workspace.root, _ROOT, mount, cleaned, keep=(MARKER, LOCK))
     if not cleaned.left:
-        os.unlink(MARKER, dir_fd=workspace.fd)
-        os.rmdir(workspace.root)
+        _remove_root(workspace, cleaned)
     return cleaned
+
+
+def _remove_root(workspace: Workspace, cleaned: Cleaned) -> None:
+    """Remove the empty workspace under a name that tells what it is, should this be cut short."""
+    parent = os.open(os.path.dirname(workspace.root), DIRECTORY)
+    temporary = f"{UNFINISHED}{secrets.token_hex(4)}"
+    marker = read_json(workspace.fd, MARKER)
+    try:
+        os.rename(NAME, temporary, src_dir_fd=parent, dst_dir_fd=parent)
+        try:
+            for name in (LOCK, MARKER):
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=workspace.fd)
+            os.rmdir(temporary, dir_fd=parent)
+        except OSError:
+            write_json(workspace.fd, MARKER, marker)
+            os.rename(temporary, NAME, src_dir_fd=parent, dst_dir_fd=parent)
+            raise
+        cleaned.directories += 1
+    finally:
+        os.close(parent)
 
 
 def clean_scratch(workspace: Workspace) -> Cleaned:
@@ -67,36 +105,32 @@ def clean_population(workspace: Workspace, directory: str) -> Cleaned:
 
 def _clean_part(workspace: Workspace, directory: str, level: _Level) -> Cleaned:
     cleaned = Cleaned()
+    above, _, name = directory.rpartition("/")
     try:
-        fd = os.open(directory, _DIRECTORY, dir_fd=workspace.fd)
-    except FileNotFoundError:
-        return cleaned
-    try:
-        _empty(fd, workspace.path(directory), level, workspace.device, cleaned)
-    finally:
-        os.close(fd)
-    if not cleaned.left:
-        os.rmdir(directory, dir_fd=workspace.fd)
+        with workspace.opened(above or ".") as parent:
+            path, mount = workspace.path(directory), mount_of(workspace.fd)
+            _enter(parent, name, path, level, mount, cleaned)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
     return cleaned
 
 
 def clean_unfinished(target: str) -> Cleaned:
-    """Remove workspaces under ``target`` that a killed run began to make."""
+    """Remove workspaces under ``target`` that a killed run began to make, or to remove."""
     cleaned = Cleaned()
-    base = os.open(target, _DIRECTORY & ~os.O_NOFOLLOW)
+    base = os.open(target, DIRECTORY & ~os.O_NOFOLLOW)
     is_ours = _pattern(rf"{re.escape(UNFINISHED)}[0-9a-f]{{8}}")
-    level = _Level(_pattern(rf"{re.escape(MARKER)}(\.new)?"), _nothing)
     try:
         for name in sorted(os.listdir(base)):
             if is_ours(name):
-                _enter(base, name, f"{target}/{name}", level, os.fstat(base).st_dev, cleaned)
+                _enter(base, name, f"{target}/{name}", _HALF_MADE, mount_of(base), cleaned)
     finally:
         os.close(base)
     return cleaned
 
 
 def _empty(
-    fd: int, path: str, level: _Level, device: int, cleaned: Cleaned, keep: tuple[str, ...] = ()
+    fd: int, path: str, level: _Level, mount: _Mount, cleaned: Cleaned, keep: tuple[str, ...] = ()
 ) -> None:
     """Remove from the directory ``fd`` every name that ``level`` knows."""
     for name in sorted(os.listdir(fd)):
@@ -109,21 +143,28 @@ def _empty(
             cleaned.files += 1
             cleaned.bytes += entry.st_size
         elif stat.S_ISDIR(entry.st_mode) and level.directories(name) and level.inside:
-            _enter(fd, name, where, level.inside, device, cleaned)
+            _enter(fd, name, where, level.inside, mount, cleaned)
         else:
             cleaned.left.append(where)
 
 
-def _enter(parent: int, name: str, path: str, level: _Level, device: int, cleaned: Cleaned) -> None:
-    """Empty a directory and remove it, unless it is another filesystem or something stays."""
-    fd = os.open(name, _DIRECTORY, dir_fd=parent)
+def _enter(
+    parent: int, name: str, path: str, level: _Level, mount: _Mount, cleaned: Cleaned
+) -> None:
+    """Empty a directory and remove it, unless it is another mount, a link, or something stays."""
     try:
-        if os.fstat(fd).st_dev != device:
+        fd = os.open(name, DIRECTORY, dir_fd=parent)
+    except NotADirectoryError:
+        cleaned.left.append(path)
+        return
+    try:
+        if mount_of(fd) != mount:
             cleaned.left.append(path)
             return
         before = len(cleaned.left)
-        _empty(fd, path, level, device, cleaned)
+        _empty(fd, path, level, mount, cleaned)
     finally:
         os.close(fd)
     if len(cleaned.left) == before:
         os.rmdir(name, dir_fd=parent)
+        cleaned.directories += 1

@@ -7,7 +7,10 @@ synced yet. The manifest says *complete* only after the filesystem was synced.
 
 import ctypes
 import os
-from contextlib import suppress
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 from aibench.errors import WorkspaceError
@@ -17,7 +20,9 @@ from aibench.workspace.root import Workspace, read_json, write_json
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NOTES = "progress-"
+_NOTE = re.compile(rb"\d{1,18}\n")
+_NOTE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LOOKED_AT = 64
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -45,51 +50,50 @@ def state(workspace: Workspace | None, population: Population) -> State:
     if workspace is None:
         return everything
     try:
-        fd = os.open(workspace.path(population.directory), _DIRECTORY)
-    except OSError:
+        with workspace.opened(population.directory) as fd:
+            return _state(fd, population, workspace) or everything
+    except (FileNotFoundError, NotADirectoryError):
         return everything
-    try:
-        manifest = read_json(fd, MANIFEST)
-        if not isinstance(manifest, dict) or manifest.get("digest") != population.digest:
-            return everything
-        if manifest.get("complete") is True:
-            _look(fd, population, workspace)
-            return State(complete=True, missing=(), known=True)
-        done = _noted(fd) if manifest.get("boot") == _boot() else set()
-        missing = tuple(n for n in range(granules(population)) if n not in done)
-        return State(complete=False, missing=missing, known=True)
-    finally:
-        os.close(fd)
 
 
-def begin(workspace: Workspace, population: Population, known: State) -> str:
-    """Make the directory and its manifest for writing; returns its absolute path."""
+def _state(fd: int, population: Population, workspace: Workspace) -> State | None:
+    """What the manifest and the notes say; None where they say nothing about ``population``."""
+    manifest = read_json(fd, MANIFEST)
+    if not isinstance(manifest, dict) or manifest.get("digest") != population.digest:
+        return None
+    if manifest.get("complete") is True:
+        _look(fd, population, workspace)
+        return State(complete=True, missing=(), known=True)
+    done = _noted(fd) if manifest.get("boot") == _boot() else set()
+    missing = tuple(n for n in range(granules(population)) if n not in done)
+    return State(complete=False, missing=missing, known=True)
+
+
+@contextmanager
+def writing(workspace: Workspace, population: Population, known: State) -> Iterator[str]:
+    """Within, what is missing gets written; afterwards the data set is synced and complete.
+
+    Gives the directory for the notes. OSError when the sync fails: then nothing that was noted
+    can be relied on, and the next run writes all of it again.
+    """
     path = make_directories(workspace, population)
-    fd = os.open(path, _DIRECTORY)
-    try:
+    with workspace.opened(population.directory) as fd:
         if not known.known or len(known.missing) == granules(population):
-            for name in os.listdir(fd):
-                if name.startswith("progress-"):
-                    os.unlink(name, dir_fd=fd)
+            _forget_notes(fd)
         write_json(fd, MANIFEST, _manifest(population, complete=False))
-    finally:
-        os.close(fd)
-    return path
-
-
-def finish(workspace: Workspace, population: Population) -> None:
-    """Sync the filesystem and mark the data set complete. OSError when the sync fails."""
-    fd = os.open(workspace.path(population.directory), _DIRECTORY)
-    try:
+        yield path
         if _LIBC.syncfs(fd) != 0:
             number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), workspace.path(population.directory))
+            _forget_notes(fd)
+            raise OSError(number, os.strerror(number), path)
         write_json(fd, MANIFEST, _manifest(population, complete=True))
-        for name in os.listdir(fd):
-            if name.startswith("progress-"):
-                os.unlink(name, dir_fd=fd)
-    finally:
-        os.close(fd)
+        _forget_notes(fd)
+
+
+def _forget_notes(fd: int) -> None:
+    for name in os.listdir(fd):
+        if name.startswith(_NOTES):
+            os.unlink(name, dir_fd=fd)
 
 
 def make_directories(workspace: Workspace, population: Population) -> str:
@@ -99,41 +103,68 @@ def make_directories(workspace: Workspace, population: Population) -> str:
         path = f"{path}/{part}"
         with suppress(FileExistsError):
             os.mkdir(path, 0o755)
-        if os.path.islink(path):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
             raise WorkspaceError(f"{path} is a symbolic link; aibench follows none")
+        if not stat.S_ISDIR(mode):
+            raise WorkspaceError(f"{path} is not a directory, and aibench needs one of that name")
+    _refuse_links(path)
     return path
 
 
-def on_disk(workspace: Workspace) -> list[tuple[Population, bool]]:
-    """The data sets that have a readable manifest, and whether each is complete."""
-    base = workspace.path("data")
+def _refuse_links(path: str) -> None:
+    """`WorkspaceError` where something that is no directory would lead writers elsewhere."""
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if _is_numbered(entry.name) and not entry.is_dir(follow_symlinks=False):
+                raise WorkspaceError(f"{entry.path} is not a directory that aibench made")
+
+
+def _is_numbered(name: str) -> bool:
+    return name[:1] == "d" and name[1:].isdigit()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A directory among the data sets; ``population`` is None where its manifest is damaged."""
+
+    directory: str
+    population: Population | None
+    complete: bool = False
+
+
+def on_disk(workspace: Workspace) -> list[Found]:
+    """Every data set that is there, by name."""
+    try:
+        with workspace.opened("data") as base:
+            names = sorted(os.listdir(base))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     found = []
-    for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
+    for name in names:
+        directory = f"data/{name}"
         try:
-            fd = os.open(f"{base}/{name}", _DIRECTORY)
-        except OSError:
+            with workspace.opened(directory) as fd:
+                found.append(_found(directory, read_json(fd, MANIFEST)))
+        except (FileNotFoundError, NotADirectoryError):
             continue
-        try:
-            population = _population(f"data/{name}", read_json(fd, MANIFEST))
-        finally:
-            os.close(fd)
-        if population is not None:
-            found.append(population)
     return found
 
 
-def _population(directory: str, manifest: object) -> tuple[Population, bool] | None:
+def _found(directory: str, manifest: object) -> Found:
+    unknown = Found(directory=directory, population=None)
     if not isinstance(manifest, dict):
-        return None
+        return unknown
     try:
         parts = dict(manifest["population"])
         sizes = Sizes(**parts.pop("sizes"))
         population = Population(directory=directory, sizes=sizes, **parts)
+        if population.digest != manifest.get("digest"):
+            return unknown
     except (KeyError, TypeError, ValueError):
-        return None
-    if population.digest != manifest.get("digest"):
-        return None
-    return population, manifest.get("complete") is True
+        return unknown
+    complete = manifest.get("complete") is True
+    return Found(directory=directory, population=population, complete=complete)
 
 
 def _manifest(population: Population, *, complete: bool) -> dict[str, object]:
@@ -160,16 +191,20 @@ def _noted(fd: int) -> set[int]:
     """The granules that workers noted as written, whole lines only."""
     done: set[int] = set()
     for name in os.listdir(fd):
-        if not name.startswith("progress-"):
+        if not name.startswith(_NOTES):
             continue
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        try:
+            file = os.open(name, _NOTE_FLAGS, dir_fd=fd)
+        except OSError:
+            continue  # a link, or not ours: what it says is written again
         with os.fdopen(file, "rb") as lines:
-            done |= {int(line) for line in lines if line.endswith(b"\n") and line[:-1].isdigit()}
+            done |= {int(line) for line in lines if _NOTE.fullmatch(line)}
     return done
 
 
 def _look(fd: int, population: Population, workspace: Workspace) -> None:
     """Refuse a data set whose files are not as its manifest says; a few are looked at."""
+    _refuse_links(workspace.path(population.directory))
     step = max(population.files // _LOOKED_AT, 1)
     for index in range(0, population.files, step):
         name = path_of(population, index)

@@ -4,16 +4,19 @@ It is made under a temporary name with its marker inside and then renamed, so th
 without a marker is never ours, and one with a marker always is.
 """
 
+import errno
 import fcntl
 import json
 import os
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from aibench.errors import WorkspaceError
+from aibench.probes import sysfs
 
 NAME = "aibench-data"
 MARKER = "aibench.json"
@@ -23,7 +26,8 @@ UNFINISHED = f"{NAME}.new-"
 _MAKER = "aibench"
 _FORMAT = 1
 _LARGEST_MARKER = 65536
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: How a directory is opened: never through a symbolic link.
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(slots=True)
@@ -40,29 +44,50 @@ class Workspace:
     lock_problem: str | None = None
     _lock_fd: int = -1
 
-    @property
-    def device(self) -> int:
-        """The device number of the filesystem the workspace lies on."""
-        return os.fstat(self.fd).st_dev
-
     def lock(self) -> None:
-        """Keep other runs out until `close`. `WorkspaceError` names the run that is in."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._lock_fd = os.open(LOCK, flags, 0o644, dir_fd=self.fd)
+        """Keep other runs out until `close`. `WorkspaceError` names the run that is in.
+
+        Where nobody can write (a read-only mount) there is nothing to keep out.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            self._lock_fd = os.open(LOCK, flags, 0o644, dir_fd=self.fd)
+        except OSError as error:
+            if error.errno == errno.EROFS:
+                self.lock_problem = "the filesystem is read-only"
+                return
+            raise WorkspaceError(f"{self.root}/{LOCK} can't be opened: {_lower(error)}") from error
+        if not stat.S_ISREG(os.fstat(self._lock_fd).st_mode):
+            raise WorkspaceError(f"{self.root}/{LOCK} is not a file that aibench made; remove it")
         try:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(self._lock_fd, 200, 0).decode(errors="replace").strip()
             raise WorkspaceError(
-                f"{self.root} is in use by another run ({holder or 'unknown'}); "
+                f"{self.root} is in use by another run ({self._holder()}); "
                 "wait for it, or give another directory"
             ) from None
         except OSError as error:
             self.lock_problem = f"the filesystem can't lock ({error.strerror})"
             return
+        self._refuse_removed()
         self.locked = True
-        os.ftruncate(self._lock_fd, 0)
-        os.pwrite(self._lock_fd, f"pid {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+        with suppress(OSError):  # a full filesystem can't be told who holds the lock
+            os.ftruncate(self._lock_fd, 0)
+            os.pwrite(self._lock_fd, f"pid {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+
+    def _holder(self) -> str:
+        said = os.pread(self._lock_fd, 200, 0).decode(errors="replace").strip()
+        return said if said and said.isprintable() else "unknown"
+
+    def _refuse_removed(self) -> None:
+        """Refuse where 'aibench clean' removed the lock while this process waited at its door."""
+        try:
+            now = os.stat(LOCK, dir_fd=self.fd, follow_symlinks=False)
+            if os.path.samestat(now, os.fstat(self._lock_fd)):
+                return
+        except FileNotFoundError:
+            pass
+        raise WorkspaceError(f"{self.root} was removed just now by 'aibench clean'; run it again")
 
     def close(self) -> None:
         """Let others in, and let go of the directory."""
@@ -76,38 +101,76 @@ class Workspace:
         """The absolute path of a directory of the workspace."""
         return f"{self.root}/{directory}"
 
+    @contextmanager
+    def opened(self, directory: str) -> Iterator[int]:
+        """A descriptor of a directory of the workspace. OSError where a link is on the way."""
+        fd = os.dup(self.fd)
+        try:
+            for part in directory.split("/"):
+                inner = os.open(part, DIRECTORY, dir_fd=fd)
+                os.close(fd)
+                fd = inner
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def mount_of(fd: int) -> tuple[int, int | None]:
+    """What tells one mount from another: the device, and the kernel's number of the mount.
+
+    A bind mount of the same filesystem differs only in the latter.
+    """
+    return os.fstat(fd).st_dev, sysfs.fields(f"/proc/self/fdinfo/{fd}").get("mnt_id")
+
 
 def find(target: str) -> Workspace | None:
     """The workspace under ``target``, or None. `WorkspaceError` where its name is taken."""
-    root = os.path.join(os.path.realpath(target), NAME)
+    base = os.path.realpath(target)
+    root = os.path.join(base, NAME)
+    parent = fd = -1
     try:
-        fd = os.open(root, _DIRECTORY)
+        parent = os.open(base, DIRECTORY)
+        fd = os.open(NAME, DIRECTORY, dir_fd=parent)
+        _check(fd, root, parent)
+        found, fd = fd, -1
+        return Workspace(root, found)
     except FileNotFoundError:
         return None
     except OSError as error:
-        if os.path.islink(root) or not os.path.isdir(root):
+        if (what := _what(root)) is not None:
             raise WorkspaceError(
-                f"{root} is not a directory that aibench made (it is {_what(root)}); "
+                f"{root} is not a directory that aibench made (it is {what}); "
                 "move it away, or give another directory"
             ) from None
-        raise WorkspaceError(f"{root}: {error.strerror}") from error
+        raise WorkspaceError(f"{root} can't be opened: {_lower(error)}") from error
+    finally:
+        for each in (parent, fd):
+            if each >= 0:
+                os.close(each)
+
+
+def _lower(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _what(path: str) -> str | None:
+    """What ``path`` is, where it is no directory."""
     try:
-        _check(fd, root, os.stat(os.path.dirname(root)).st_dev)
-    except BaseException:
-        os.close(fd)
-        raise
-    return Workspace(root, fd)
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return None
+    if stat.S_ISLNK(mode):
+        return "a symbolic link"
+    return None if stat.S_ISDIR(mode) else "a file"
 
 
-def _what(path: str) -> str:
-    mode = os.lstat(path).st_mode
-    return "a symbolic link" if stat.S_ISLNK(mode) else "a file"
-
-
-def _check(fd: int, root: str, device: int) -> None:
+def _check(fd: int, root: str, parent: int) -> None:
     """Refuse a directory that is not marked as aibench's own, or is another mount."""
-    if os.fstat(fd).st_dev != device:
-        raise WorkspaceError(f"{root} is a mount point of its own; aibench did not make it")
+    if mount_of(fd) != mount_of(parent):
+        raise WorkspaceError(
+            f"{root} is a mount point of its own, and aibench did not make it; "
+            "give another directory"
+        )
     marker = read_json(fd, MARKER)
     if not isinstance(marker, dict) or marker.get("made_by") != _MAKER:
         raise WorkspaceError(
@@ -122,24 +185,9 @@ def make(target: str) -> Workspace:
     """The workspace under ``target``, made now unless it exists."""
     if (known := find(target)) is not None:
         return known
-    base = os.path.realpath(target)
-    parent = os.open(base, _DIRECTORY)
-    temporary = f"{UNFINISHED}{secrets.token_hex(4)}"
+    parent = os.open(os.path.realpath(target), DIRECTORY)
     try:
-        os.mkdir(temporary, 0o755, dir_fd=parent)
-        fd = os.open(temporary, _DIRECTORY, dir_fd=parent)
-        try:
-            marker = {"made_by": _MAKER, "format": _FORMAT, "id": secrets.token_hex(16)}
-            write_json(fd, MARKER, marker)
-            os.rename(temporary, NAME, src_dir_fd=parent, dst_dir_fd=parent)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(MARKER, dir_fd=fd)
-            with suppress(OSError):
-                os.rmdir(temporary, dir_fd=parent)
-            raise
-        finally:
-            os.close(fd)
+        _make_in(parent, f"{UNFINISHED}{secrets.token_hex(4)}")
         os.fsync(parent)
     finally:
         os.close(parent)
@@ -148,12 +196,38 @@ def make(target: str) -> Workspace:
     return workspace
 
 
-def read_json(directory: int, name: str) -> Any:
-    """The content of a small JSON file of ours; None when it is missing, damaged or a link."""
+def _make_in(parent: int, temporary: str) -> None:
+    """Make a marked directory under a temporary name, and give it its own."""
+    fd = -1
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    except OSError:
-        return None
+        os.mkdir(temporary, 0o755, dir_fd=parent)
+        fd = os.open(temporary, DIRECTORY, dir_fd=parent)
+        marker = {"made_by": _MAKER, "format": _FORMAT, "id": secrets.token_hex(16)}
+        write_json(fd, MARKER, marker)
+        os.rename(temporary, NAME, src_dir_fd=parent, dst_dir_fd=parent)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(MARKER, dir_fd=fd)
+        with suppress(OSError):
+            os.rmdir(temporary, dir_fd=parent)
+        raise
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+def read_json(directory: int, name: str) -> Any:
+    """The content of a small JSON file of ours; None when it is missing, damaged or a link.
+
+    OSError where the storage can't tell.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(name, flags, dir_fd=directory)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return None
+        raise
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return None
@@ -170,8 +244,15 @@ def write_json(directory: int, name: str, value: Any) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(temporary, flags, 0o644, dir_fd=directory)
     try:
-        os.write(fd, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
+                file.flush()
+                os.fsync(fd)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=directory)
+            raise
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name) from error

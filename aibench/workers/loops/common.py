@@ -2,11 +2,12 @@
 
 import mmap
 import os
+from stat import S_ISDIR
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aibench.errors import TargetFailed
+from aibench.errors import TargetFailed, WorkspaceError
 from aibench.model import CachePolicy, Phase
 from aibench.workers.calls import Calls
 from aibench.workers.job import Job
@@ -35,8 +36,21 @@ def direct_flag(phase: Phase) -> int:
 
 def open_directory(calls: Calls, job: Job) -> int:
     """A descriptor of the population's directory, to which all paths are relative."""
-    descriptor: int = calls.open(job.directory.encode(), os.O_RDONLY | os.O_DIRECTORY)
+    descriptor: int = calls.open(os.fsencode(job.directory), os.O_RDONLY | os.O_DIRECTORY)
     return descriptor
+
+
+def make_directory(calls: Calls, job: Job, root: int, name: bytes) -> None:
+    """Make a directory of the data, or find it there. `WorkspaceError` for a link or a file."""
+    try:
+        calls.mkdir(name, 0o755, dir_fd=root)
+    except FileExistsError:
+        if not S_ISDIR(calls.stat(name, dir_fd=root, follow_symlinks=False).st_mode):
+            raise WorkspaceError(
+                f"{job.directory}/{name.decode()} is not a directory; aibench follows no link"
+            ) from None
+    except OSError as error:
+        raise blame(error, job, name) from error
 
 
 def blame(error: OSError, job: Job, name: bytes) -> OSError:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from aibench.model import Operation
 from aibench.workers.calls import Calls
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
-from aibench.workers.loops.common import blame, open_directory
+from aibench.workers.loops.common import blame, make_directory, open_directory
 from aibench.workers.share import block_of, chunks_of
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -73,8 +72,7 @@ def _make_directories(job: Job, slot: int, calls: Calls, root: int) -> None:
     part = block_of(population.files, job.phase.slots, slot)
     each = population.files_per_directory
     for number in range(part.start // each, -(-part.stop // each)):
-        with suppress(FileExistsError):
-            calls.mkdir(b"d%06d" % number, 0o755, dir_fd=root)
+        make_directory(calls, job, root, b"d%06d" % number)
 
 
 def prepare_metadata(job: Job, slot: int, progress: Progress) -> Run:

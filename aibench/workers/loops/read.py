@@ -32,6 +32,8 @@ def _chunks(job: Job, slot: int) -> Iterator[NDArray[np.int64]]:
     if phase.operation is Operation.LOAD_SHARDS:
         yield from chunks_of(block_of(phase.population.files, phase.slots, slot, phase.shift))
         return
+    if slot * phase.batch >= phase.population.files:
+        return  # fewer batches than threads of control: this one has none in any epoch
     yield from dealt(phase, job.seed, slot)
     epoch = 1
     while phase.runtime_ns:
@@ -51,14 +53,15 @@ def prepare_read(  # noqa: C901, PLR0915 - the hot loop stays in one place
     batch = phase.batch if phase.operation is Operation.READ_FILES else 1
     cells, base = progress
 
-    def rest(fd: int, name: bytes, count: int, expected: int, before: int) -> None:
+    def rest(fd: int, name: bytes, count: int, expected: int) -> None:
         """Read what is left of a file that does not fit the buffer, or came short."""
+        cells[base + 1] += count
         while count < expected:
             more = calls.readv(fd, buffers)
             if more == 0:
                 break
             count += more
-            cells[base + 1] = before + count
+            cells[base + 1] += more
         if count != expected:
             raise wrong_length(job, name, count, expected)
 
@@ -84,7 +87,7 @@ def prepare_read(  # noqa: C901, PLR0915 - the hot loop stays in one place
                     t1 = clock()
                     count = readv(fd, buffers)
                     if count != expected:
-                        rest(fd, name, count, expected, total)
+                        rest(fd, name, count, expected)
                     t2 = clock()
                     close(fd)
                     t3 = clock()

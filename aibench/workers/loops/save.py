@@ -6,8 +6,8 @@ synced; ``durable`` ends there.
 """
 
 import os
+import resource
 from collections.abc import Iterator
-from contextlib import suppress
 
 import numpy as np
 
@@ -16,8 +16,14 @@ from aibench.formats.files import paths_of, sizes_of
 from aibench.model import CachePolicy, SyncPolicy
 from aibench.stats.histogram import bins_of
 from aibench.workers.job import Job, Outcome, Progress, Run
-from aibench.workers.log import Log
-from aibench.workers.loops.common import aligned_buffer, blame, direct_flag, open_directory
+from aibench.workers.log import CAPACITY, Log
+from aibench.workers.loops.common import (
+    aligned_buffer,
+    blame,
+    direct_flag,
+    make_directory,
+    open_directory,
+)
 from aibench.workers.loops.write import write_all
 from aibench.workers.share import block_of
 
@@ -25,6 +31,8 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 #: A rank holds its state in memory up to this size, as a trainer does; beyond, it is generated
 #: anew while it is written, which the histogram ``generate`` shows.
 HELD_BYTES = 256 * 2**20
+#: Descriptors that a worker process needs besides those of its shards.
+_OTHER_FILES = 64
 
 
 class _Rank:
@@ -41,10 +49,10 @@ class _Rank:
         self.root = open_directory(self.calls, job)
         self.directories = sorted({name.split(b"/")[0] for name in self.names})
         for directory in self.directories:
-            with suppress(FileExistsError):
-                self.calls.mkdir(directory, 0o755, dir_fd=self.root)
+            make_directory(self.calls, job, self.root, directory)
         self.direct = job.phase.cache is CachePolicy.DIRECT
         self.log = Log()
+        self.start_ns = 0
         self._writes: list[tuple[int, int, int]] = []
         self._fill_state()
 
@@ -85,6 +93,8 @@ class _Rank:
             write_all(self.calls, fd, data)
             t1 = clock()
             self._writes.append((t1, length, t1 - t0))
+            if len(self._writes) == CAPACITY:
+                self._bin_writes()
             before += length
             cells[base + 1] = before
         if self.direct and self.sizes[k] % BLOCK:
@@ -109,44 +119,65 @@ class _Rank:
                 self.calls.fsync(fd)
                 self.calls.close(fd)
 
-    def bin(self, begins: list[int], end: int, start_ns: int) -> None:
-        """Count each write call in the series, and each shard as one whole operation."""
+    def _bin_writes(self) -> None:
+        """Count the write calls since the last time, in the series and their histogram."""
+        if not self._writes:
+            return
         ends, sizes, latencies = (
             np.array(c, dtype=np.int64) for c in zip(*self._writes, strict=True)
         )
-        self.log.intervals.add(ends - start_ns, sizes, latencies, bins_of(latencies))
-        self.log.note("write", latencies.tolist())
+        self.log.intervals.add(ends - self.start_ns, sizes, latencies, bins_of(latencies))
+        self.log.note("write", latencies)
+        self._writes.clear()
+
+    def bin(self, begins: list[int], end: int) -> None:
+        """Count what is left of the write calls, and each shard as one whole operation."""
+        self._bin_writes()
         self.log.note("whole", [end - begin for begin in begins])
+
+
+def _allow_open(shards: int) -> None:
+    """Lift the soft limit of open files where all shards of a process would not fit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = shards + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def prepare_save(job: Job, slot: int, progress: Progress) -> Run:
     """Make the loop ready that saves this rank's shards."""
     rank = _Rank(job, slot, progress)
     clock = rank.calls.clock
+    _allow_open((len(rank.part) + 1) * job.phase.threads)
 
     def run(start_ns: int) -> Outcome:
+        rank.start_ns = start_ns
         rank.calls.begin(start_ns)
         began = clock()
         begins: list[int] = []
         open_files: list[int] = []
-        total = 0
+        total = at = 0
         try:
-            for k, size in enumerate(rank.sizes):
+            for at, size in enumerate(rank.sizes):
                 begins.append(clock())
-                open_files.append(rank.write_shard(k, total))
+                open_files.append(rank.write_shard(at, total))
                 total += size
             blocked = clock()
-            for k, fd in enumerate(open_files):
-                rank.commit_shard(k, fd)
-                progress.cells[progress.base] = k + 1
+            for at, fd in enumerate(open_files):
+                rank.commit_shard(at, fd)
+                progress.cells[progress.base] = at + 1
             rank.sync_directories()
         except OSError as error:
-            raise blame(error, job, rank.names[max(len(begins) - 1, 0)]) from error
+            raise blame(error, job, rank.names[at]) from error
         end = clock()
-        rank.bin(begins, end, start_ns)
+        rank.bin(begins, end)
+        timers = {"blocked": blocked - began}
+        if job.phase.sync is not SyncPolicy.NONE:
+            timers["durable"] = end - began
         return Outcome(
             slot=slot, operations=len(begins), bytes=total, start_ns=began, end_ns=end,
-            timers={"blocked": blocked - began, "durable": end - began},
+            timers=timers,
             histograms=rank.log.histograms(), intervals=rank.log.intervals,
         )  # fmt: skip
 

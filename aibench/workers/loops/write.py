@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 
 import numpy as np
 
@@ -12,7 +11,8 @@ from aibench.model import SyncPolicy
 from aibench.workers.calls import Calls
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import Log
-from aibench.workers.loops.common import aligned_buffer, blame, open_directory
+from aibench.workers.loops.common import aligned_buffer, blame, make_directory, open_directory
+from aibench.workers.share import block_of
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -26,11 +26,16 @@ def write_all(calls: Calls, fd: int, data: memoryview) -> None:
 
 
 def _granules(job: Job, slot: int) -> Iterator[tuple[int, range]]:
-    """(number, file indices) of each granule that is this slot's to write."""
+    """(number, file indices) of each granule that is this slot's to write.
+
+    Shares are contiguous: workers keep out of each other's directories, and whoever reads with a
+    shift reads what another one wrote.
+    """
     population = job.phase.population
     each = granule(population)
     numbers = range(-(-population.files // each)) if job.only is None else job.only
-    for number in numbers[slot :: job.phase.slots]:
+    part = block_of(len(numbers), job.phase.slots, slot)
+    for number in numbers[part.start : part.stop]:
         yield number, range(number * each, min((number + 1) * each, population.files))
 
 
@@ -54,14 +59,13 @@ def prepare_write(  # noqa: PLR0915 - the hot loop stays in one place
     phase, population = job.phase, job.phase.population
     root = open_directory(calls, job)
     content = Content(population.seed)
-    io_size = -(-min(phase.io_size, largest_size(population)) // BLOCK) * BLOCK
+    io_size = max(-(-min(phase.io_size, largest_size(population)) // BLOCK), 1) * BLOCK
     buffer = aligned_buffer(io_size)
     view = memoryview(buffer.data)
     log = Log()
     cells, base = progress
     for number in range(slot, directory_count(population), phase.slots):
-        with suppress(FileExistsError):
-            calls.mkdir(b"d%06d" % number, 0o755, dir_fd=root)
+        make_directory(calls, job, root, b"d%06d" % number)
 
     def write_one(name: bytes, index: int, size: int, before: int) -> None:
         fd = calls.open(name, _FLAGS, 0o644, dir_fd=root)

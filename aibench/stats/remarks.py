@@ -1,0 +1,70 @@
+"""What a reader has to know about one sample, and why it may not count at all."""
+
+from aibench.model import Finding, Measurement, Sample
+
+_HEADROOM = 1.25
+_SHORT_NS = 60 * 10**9
+#: Below this, who ended last tells about the scheduler of the client, not about the storage.
+_TELLING_NS = 200_000_000
+
+
+def warnings(sample: Sample) -> tuple[Finding, ...]:
+    """What a reader has to know about a sample: the engine's warnings, and ours."""
+    measured = sample.measurement
+    found = list(measured.warnings)
+    if measured.elapsed_ns < _SHORT_NS:
+        found.append(
+            Finding(
+                code="short_run",
+                message="measured for less than 60 s: a cache in the storage and its sustained "
+                "rate are not told apart",
+            )
+        )
+    headroom = _headroom(sample)
+    if headroom is not None and headroom < _HEADROOM:
+        found.append(
+            Finding(
+                code="client_bound",
+                message=f"the harness alone does only {headroom:.2f} times this rate: the "
+                "storage may be faster than it could show here",
+            )
+        )
+    idle = sum(worker.operations == 0 for worker in measured.workers)
+    if idle and measured.operations and measured.tool is None:
+        message = f"{idle} of {len(measured.workers)} workers had nothing to do"
+        found.append(Finding(code="idle_workers", message=message))
+    slow = _slowest_share(measured)
+    if slow is not None and slow > 1.5 and measured.elapsed_ns > _TELLING_NS:
+        found.append(
+            Finding(
+                code="straggler",
+                message=f"the last worker ended {slow:.2f} times as late as the first",
+            )
+        )
+    return tuple(found)
+
+
+def _headroom(sample: Sample) -> float | None:
+    ceiling, measured = sample.ceiling, sample.measurement
+    if ceiling is None or measured.operations == 0 or measured.elapsed_ns == 0:
+        return None
+    ours = ceiling.operations / ceiling.elapsed_ns
+    return ours / (measured.operations / measured.elapsed_ns)
+
+
+def _slowest_share(measured: Measurement) -> float | None:
+    """How late the last worker that did anything ended, in units of when the first did."""
+    ends = [worker.end_ns for worker in measured.workers if worker.operations]
+    if len(ends) < 2 or min(ends) <= 0:
+        return None
+    return max(ends) / min(ends)
+
+
+def reasons(sample: Sample) -> tuple[Finding, ...]:
+    """Why a sample does not count at all."""
+    measured = sample.measurement
+    if measured.errors:
+        return (Finding(code="errors", message=f"{measured.errors} operations failed"),)
+    if measured.operations == 0:
+        return (Finding(code="nothing_measured", message="no operation ended"),)
+    return ()

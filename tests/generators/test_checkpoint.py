@@ -1,0 +1,117 @@
+"""The checkpoint kinds: shards by the size of the model, saved, and read by other ranks."""
+
+from typing import Any
+
+import pytest
+
+from aibench.definition.source import parse
+from aibench.errors import DefinitionError
+from aibench.formats.files import total_bytes
+from aibench.generators import checkpoint_load, checkpoint_save
+from aibench.generators.checkpoint import BYTES_PER_PARAMETER
+from aibench.generators.kind import Kind, Request
+from aibench.model import CachePolicy, Operation, Phase, SyncPolicy
+
+KINDS = pytest.mark.parametrize("kind", [checkpoint_save.KIND, checkpoint_load.KIND],
+                                ids=lambda kind: kind.name)  # fmt: skip
+
+
+def phases(kind: Kind, settings: dict[str, Any] | None = None, **changes: Any) -> tuple[Phase, ...]:
+    """The phases of ``settings`` for a workload named llm on four cores."""
+    parts: dict[str, Any] = {"workload": "llm", "seed": 3, "cpus": 4}
+    checked = parse(kind.settings, settings or {}, "checkpoint.toml")
+    return kind.phases(checked, Request(**parts | changes))
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("settings", "total"),
+    [
+        ({}, 8_030_000_000 * 14),
+        ({"parameters": 70_000_000_000}, 980_000_000_000),
+        ({"scale": 0.5, "parameters": 1000, "ranks": 1, "shards": 1}, 7000),
+        ({"bytes_per_parameter": 2, "parameters": 8_000_000_000}, 16_000_000_000),
+    ],
+)
+def test_sizes_follow_from_the_model(kind: Kind, settings: dict[str, Any], total: int) -> None:
+    """A checkpoint has 14 bytes a parameter times the scale, in equal shards, rounded up."""
+    population = phases(kind, settings)[-1].population
+    assert BYTES_PER_PARAMETER == 14
+    assert total <= total_bytes(population) < total + population.files
+
+
+@KINDS
+def test_each_rank_has_its_shards(kind: Kind) -> None:
+    """There is one process a rank, and as many files a rank as asked for."""
+    phase = phases(kind, {"ranks": 16, "shards": 3})[-1]
+    assert (phase.processes, phase.population.files) == (16, 48)
+
+
+@KINDS
+def test_a_tiny_model_still_has_a_byte_a_shard(kind: Kind) -> None:
+    """No shard is ever empty."""
+    phase = phases(kind, {"parameters": 1, "ranks": 8, "scale": 0.01})[-1]
+    assert phase.population.sizes.mean == 1
+
+
+def test_a_save_commits() -> None:
+    """A checkpoint is scratch, written by the page cache and committed unless asked otherwise."""
+    (save,) = phases(checkpoint_save.KIND)
+    assert (save.name, save.operation, save.sync) == (
+        "save", Operation.SAVE_SHARDS, SyncPolicy.COMMIT,
+    )  # fmt: skip
+    assert save.cache is CachePolicy.AS_FOUND
+    assert (save.population.persistent, save.population.directory) == (False, "scratch/llm")
+    assert phases(checkpoint_save.KIND, {"sync": "end"})[0].sync is SyncPolicy.END
+
+
+def test_of_the_cache_policies_only_direct_means_anything_for_a_save() -> None:
+    """A save knows O_DIRECT or the page cache; what is cached before doesn't matter to it."""
+    for policy in CachePolicy:
+        (save,) = phases(checkpoint_save.KIND, cache=policy)
+        wanted = CachePolicy.DIRECT if policy is CachePolicy.DIRECT else CachePolicy.AS_FOUND
+        assert save.cache is wanted
+
+
+def test_a_load_reads_what_others_wrote() -> None:
+    """A resume lays a checkpoint out, then reads all of it, each rank the shards of the next."""
+    layout, load = phases(checkpoint_load.KIND)
+    assert (layout.operation, layout.measured) == (Operation.WRITE_FILES, False)
+    assert (load.operation, load.shift, load.cache) == (
+        Operation.LOAD_SHARDS, 1, CachePolicy.COLD,
+    )  # fmt: skip
+    assert layout.population == load.population
+    assert layout.processes == load.processes  # so that a shift of one is another worker
+    assert load.population.persistent
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"ranks": 0}, "ranks: has to be greater than or equal to 1"),
+        ({"scale": 0}, "scale: has to be greater than 0"),
+        ({"parameters": "8B"}, "parameters: has to be a valid integer"),
+        ({"shards": 5000}, "shards: has to be less than or equal to 4096"),
+        ({"rank": 2}, "unknown key; known: bytes_per_parameter, cache"),
+    ],
+)
+def test_mistakes_say_what_would_be_right(kind: Kind, settings: dict[str, Any], words: str) -> None:
+    """Impossible settings are refused with what would be right."""
+    with pytest.raises(DefinitionError) as wrong:
+        phases(kind, settings)
+    assert words in str(wrong.value)
+
+
+@KINDS
+def test_no_i_o_at_all_is_refused(kind: Kind) -> None:
+    """An I/O size of nothing is impossible."""
+    with pytest.raises(ValueError, match="io_size must be at least 1"):
+        phases(kind, {"io_size": "0B"})
+
+
+@KINDS
+def test_what_scale_multiplies(kind: Kind) -> None:
+    """--scale multiplies the scale of the model, and phases are pure."""
+    assert kind.scaled == ("scale",)
+    assert phases(kind) == phases(kind)

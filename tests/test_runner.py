@@ -1,0 +1,254 @@
+"""The runner does a plan in order, prepares what is missing, and leaves no scratch behind."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aibench.engine import Report, Site
+from aibench.engines.null import NullEngine
+from aibench.engines.posix import PosixEngine
+from aibench.errors import Interrupted, TargetFailed, WorkerFailed, WorkspaceError
+from aibench.model import (
+    CachePolicy,
+    Measurement,
+    Operation,
+    Phase,
+    Plan,
+    Population,
+    Sizes,
+    SyncPolicy,
+    WorkerResult,
+)
+from aibench.probes import mounts
+from aibench.runner import Runner, Step
+from aibench.stats.remarks import reasons, warnings
+from aibench.workspace import Workspace, dataset
+from aibench.workspace.root import make
+from tests import build
+
+DATA = build.population(files=60)
+SCRATCH = build.population(
+    directory="scratch/save",
+    files=2,
+    persistent=False,
+    sizes=Sizes(distribution="fixed", mean=8192),
+)
+
+
+def layout(population: Population = DATA) -> Phase:
+    """The phase that writes the data set."""
+    return build.phase(
+        name="layout", operation=Operation.WRITE_FILES, population=population, measured=False
+    )
+
+
+def save(**changes: Any) -> Phase:
+    """A checkpoint of two shards."""
+    parts: dict[str, Any] = {
+        "name": "save", "operation": Operation.SAVE_SHARDS, "population": SCRATCH,
+        "sync": SyncPolicy.COMMIT, "cache": CachePolicy.AS_FOUND,
+    }  # fmt: skip
+    return build.phase(**parts | changes)
+
+
+def plan(*phases: Phase, **changes: Any) -> Plan:
+    """One stage of ``phases``, twice."""
+    return build.plan(build.stage(phases=phases, **{"repeats": 2} | changes))
+
+
+class Stage:
+    """A runner on a real directory, and all that it told."""
+
+    def __init__(self, directory: Path, engine: Any = None) -> None:
+        self.workspace: Workspace = make(str(directory))
+        self.steps: list[Step] = []
+        self.runner = Runner(
+            workspace=self.workspace,
+            target=mounts.describe(str(directory)),
+            engines={"posix": engine or PosixEngine()},
+            host="here",
+            patience_ns=30 * 10**9,
+            listen=self.hear,
+            allow_drop=False,
+        )
+
+    def hear(self, step: Step, operations: int, moved: int) -> None:
+        """Note each step once."""
+        if not self.steps or self.steps[-1] is not step:
+            self.steps.append(step)
+
+    @property
+    def told(self) -> list[str]:
+        """Purpose, phase and repeat of each step."""
+        return [f"{s.purpose} {s.phase} {s.repeat}" for s in self.steps]
+
+    @property
+    def scratch(self) -> Path:
+        """Where scratch files would be."""
+        return Path(self.workspace.path("scratch"))
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """A runner with the default engine."""
+    return Stage(tmp_path)
+
+
+def test_order(stage: Stage) -> None:
+    """Data is prepared, each phase calibrated once; then all are measured, repeat by repeat."""
+    samples = list(stage.runner.run(plan(layout(), build.phase(population=DATA), save())))
+    assert [(s.phase, s.repeat) for s in samples] == [
+        ("read", 0), ("save", 0), ("read", 1), ("save", 1),
+    ]  # fmt: skip
+    assert stage.told == [
+        "prepare layout 0", "calibrate read 0", "calibrate save 0",
+        "measure read 0", "measure save 0", "measure read 1", "measure save 1",
+    ]  # fmt: skip
+    assert all(s.ceiling for s in samples)
+    assert [s.evidence is not None for s in samples] == [True, False, True, False]
+    assert not stage.scratch.exists()
+    assert dataset.state(stage.workspace, DATA).complete
+
+
+def test_prepared_once(stage: Stage) -> None:
+    """A data set that is complete is not written again."""
+    asked = plan(layout(), build.phase(population=DATA))
+    list(stage.runner.run(asked))
+    stage.steps.clear()
+    list(stage.runner.run(asked))
+    assert "prepare layout 0" not in stage.told
+
+
+def test_warm(stage: Stage) -> None:
+    """A warm phase is read once before it is measured, and both can be seen."""
+    asked = plan(layout(), build.phase(population=DATA, cache=CachePolicy.WARM), repeats=1)
+    list(stage.runner.run(asked))
+    assert stage.told[-2:] == ["warm up read 0", "measure read 0"]
+
+
+def test_refused_stages(stage: Stage) -> None:
+    """A stage that was refused is left out."""
+    assert list(stage.runner.run(plan(save(), refusal="no fio"))) == []
+    assert stage.told == []
+
+
+class Failing(NullEngine):
+    """An engine that makes a scratch file and then fails."""
+
+    def __init__(self, error: BaseException, prepare: Callable[[str], object] = bool) -> None:
+        super().__init__()
+        self.error, self.prepare = error, prepare
+
+    def run(self, phase: Phase, site: Site, report: Report) -> Measurement:
+        """Fail."""
+        place = Path(site.root, phase.population.directory, "d000000")
+        place.mkdir()
+        (place / "f0000000000.tmp").write_text("x")
+        self.prepare(site.root)
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "code"),
+    [
+        (OSError(28, "No space left on device", "/mnt/x"), TargetFailed, "no_space"),
+        (OSError(5, "Input/output error"), TargetFailed, "io_error"),
+        (WorkerFailed("died"), WorkerFailed, "worker_failed"),
+        (Interrupted("SIGINT"), Interrupted, "interrupted"),
+        (RuntimeError("a bug"), RuntimeError, None),
+    ],
+)
+def test_failure(
+    tmp_path: Path, error: BaseException, expected: type[BaseException], code: str | None
+) -> None:
+    """However a phase ends, scratch files go, and errors of the target get their stable code."""
+    stage = Stage(tmp_path, Failing(error))
+    with pytest.raises(expected) as caught:
+        list(stage.runner.run(plan(save())))
+    assert getattr(caught.value, "code", None) == code
+    assert not stage.scratch.exists()
+
+
+def test_target_that_is_gone(tmp_path: Path) -> None:
+    """Where nothing can be tidied up any more, the first error is the one that is told."""
+
+    def remove(root: str) -> None:
+        Path(root).rename(tmp_path / "gone")
+        (tmp_path / "gone" / "scratch").rename(tmp_path / "gone" / "scratch2")
+
+    stage = Stage(tmp_path, Failing(OSError(116, "Stale file handle"), remove))
+    with pytest.raises(TargetFailed) as caught:
+        list(stage.runner.run(plan(save())))
+    assert caught.value.code == "stale"
+
+
+def test_abandoned(stage: Stage) -> None:
+    """Scratch files go also when whoever takes the samples stops taking them."""
+    samples = stage.runner.run(plan(save()))
+    next(samples)
+    assert stage.scratch.exists()
+    samples.close()
+    assert not stage.scratch.exists()
+
+
+def test_scratch_of_a_killed_run(stage: Stage) -> None:
+    """What a killed run left in scratch is removed before anything is measured."""
+    old = stage.scratch / "old" / "d000000"
+    old.mkdir(parents=True)
+    (old / "f0000000000.tmp").write_text("x")
+    samples = stage.runner.run(plan(save()))
+    next(samples)
+    assert not old.exists()
+    samples.close()
+
+
+@pytest.mark.parametrize("kind", ["symlink", "file"])
+def test_scratch_is_in_the_way(stage: Stage, tmp_path: Path, kind: str) -> None:
+    """A foreign thing in the place of a scratch directory is not written through or removed."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    place = stage.scratch / "save" / "d000000"
+    place.parent.mkdir(parents=True)
+    if kind == "symlink":
+        place.symlink_to(outside)
+    else:
+        place.write_text("mine")
+    with pytest.raises(WorkspaceError, match="aibench did not make it"):
+        list(stage.runner.run(plan(save())))
+    assert list(outside.iterdir()) == []
+    assert place.is_symlink() or place.read_text() == "mine"
+
+
+def worker(end_ns: int, operations: int = 5) -> WorkerResult:
+    """A worker that ended at ``end_ns``."""
+    return WorkerResult(
+        host="h", process=0, thread=0, operations=operations, bytes=0, start_ns=0, end_ns=end_ns
+    )
+
+
+def found(**changes: Any) -> list[str]:
+    """The codes of the warnings about a sample with this measurement."""
+    return [w.code for w in warnings(build.sample(measurement=build.measurement(**changes)))]
+
+
+def test_warnings() -> None:
+    """Short runs, stragglers and workers without work are pointed out, each where it matters."""
+    second = 10**9
+    assert found() == ["short_run"]
+    assert found(elapsed_ns=60 * second) == []
+    assert "straggler" in found(workers=(worker(second // 2), worker(second)))
+    assert "straggler" not in found(workers=(worker(second), worker(second // 3, 0)))
+    assert "idle_workers" in found(workers=(worker(second), worker(1, 0)))
+    assert "idle_workers" not in found(workers=(worker(second), worker(second)))
+
+
+def test_reasons() -> None:
+    """A sample with failed operations, or with none at all, does not count."""
+    sample = build.sample()
+    assert reasons(sample) == ()
+    for change, code in (({"errors": 1}, "errors"), ({"operations": 0}, "nothing_measured")):
+        broken = replace(sample, measurement=build.measurement(**change))
+        assert [reason.code for reason in reasons(broken)] == [code]

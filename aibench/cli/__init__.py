@@ -52,7 +52,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="aibench")
 def commands() -> None:
-    """Storage benchmarks for AI data pipelines.
+    r"""Storage benchmarks for AI data pipelines.
 
     Point aibench at a directory on a mounted filesystem and learn what it would do for AI
     training, how the numbers are known, and how they compare with vendors' claims:

@@ -29,14 +29,14 @@ def command(target: str) -> None:
         why = (error.strerror or str(error)).lower()
         where = f" at {error.filename}" if error.filename else ""
         raise TargetFailed(f"{target} could not be cleaned: {why}{where}") from error
-    if unfinished:
+    if unfinished.removed:
         say("removed what a killed run had begun to make or to remove")
     if cleaned is not None:
         say(f"removed {format_count(cleaned.files)} files, {format_size(cleaned.bytes)}")
-    left = [*unfinished.left, *(cleaned.left if cleaned else [])]
+    left = [*unfinished.left, *(cleaned.left if cleaned is not None else [])]
     for path in left:
         say(f"left alone, because aibench did not make it: {path}")
-    if cleaned is None and not unfinished and not left:
+    if cleaned is None and not unfinished.removed and not left:
         say(f"nothing of aibench's is under {target}")
     raise SystemExit(1 if left else 0)
 

@@ -4,12 +4,14 @@ import platform
 
 from aibench.engine import Report, Site
 from aibench.engines.pooled import measure
-from aibench.model import CachePolicy, Measurement, Operation, Phase, Target
+from aibench.model import WRITES, CachePolicy, Measurement, Operation, Phase, Target
 from aibench.workers.calls import real_calls
 from aibench.workers.log import CAPACITY
 from aibench.workers.loops import LOOPS
 
 _HAS_DIRECT = frozenset({Operation.READ_FILES, Operation.LOAD_SHARDS, Operation.SAVE_SHARDS})
+#: What changes the target can't be done to the same files again.
+_ONCE = frozenset({Operation.CREATE, Operation.RENAME, Operation.DELETE}) | WRITES
 
 
 class PosixEngine:
@@ -31,6 +33,8 @@ class PosixEngine:
             return f"cache policy direct: engine posix does {what} through the page cache"
         if phase.cache is CachePolicy.DIRECT and phase.operation not in _HAS_DIRECT:
             return f"cache policy direct means nothing for {what}"
+        if phase.runtime_ns and phase.operation in _ONCE:
+            return f"{what} ends when all is done once: it can't be bounded in time"
         if phase.batch > CAPACITY:
             return f"a batch of {phase.batch} files is more than the {CAPACITY} that fit"
         return None

@@ -47,3 +47,11 @@ def chunks_of(part: range) -> Iterator[Indices]:
     """A contiguous part in chunks of at most `CAPACITY`."""
     for start in range(part.start, part.stop, CAPACITY):
         yield np.arange(start, min(start + CAPACITY, part.stop), dtype=np.int64)
+
+
+def rounds_of(part: range) -> Iterator[Indices]:
+    """A contiguous part over and over, in chunks of `CAPACITY`; nothing where it is empty."""
+    start = 0
+    while part:
+        yield part.start + np.arange(start, start + CAPACITY, dtype=np.int64) % len(part)
+        start = (start + CAPACITY) % len(part)

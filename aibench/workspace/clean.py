@@ -58,7 +58,9 @@ class Cleaned:
     bytes: int = 0
     left: list[str] = field(default_factory=list)
 
-    def __bool__(self) -> bool:
+    @property
+    def removed(self) -> bool:
+        """Whether anything was removed."""
         return bool(self.files or self.directories)
 
 

@@ -59,9 +59,10 @@ def state(workspace: Workspace | None, population: Population) -> State:
 def _state(fd: int, population: Population, workspace: Workspace) -> State | None:
     """What the manifest and the notes say; None where they say nothing about ``population``."""
     manifest = read_json(fd, MANIFEST)
-    if not isinstance(manifest, dict) or manifest.get("digest") != population.digest:
+    found = _found(population.directory, manifest)
+    if found.population is None or found.population.digest != population.digest:
         return None
-    if manifest.get("complete") is True:
+    if found.complete:
         _look(fd, population, workspace)
         return State(complete=True, missing=(), known=True)
     done = _noted(fd) if manifest.get("boot") == _boot() else set()

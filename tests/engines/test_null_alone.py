@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aibench.engines.null import NullEngine
+from aibench.engines.null import NullEngine, Pace
+from aibench.metrics import metrics
 from aibench.model import Operation, Sizes
 from tests import build
 from tests.engines.by_hand import populated, site, sizes
@@ -82,3 +83,25 @@ def test_what_it_refuses() -> None:
     blocks = build.phase(operation=Operation.READ_BLOCKS)
     assert "fio has a null engine" in str(NullEngine().refusal(blocks, build.target()))
     assert NullEngine().refusal(build.phase(), build.target()) is None
+
+
+def test_no_time_at_all_is_no_rate() -> None:
+    """Where no call takes any time, rates are missing instead of infinite."""
+    population = build.population(files=4)
+    for operation in (Operation.SAVE_SHARDS, Operation.READ_FILES):
+        phase = build.phase(operation=operation, population=population)
+        measured = NullEngine(Pace(latency_ns={"mkdir": 1})).run(phase, site(), lambda *_: None)
+        assert measured.elapsed_ns == 0
+        found = metrics(phase, build.sample(measurement=measured))
+        assert found[0].value is None
+        assert found[0].why_missing == "it took no time"
+
+
+def test_empty_files_are_read_and_written() -> None:
+    """Files of no bytes are files: opened, read once, closed, and counted."""
+    empty = Sizes(distribution="fixed", mean=0, smallest=0)
+    population = build.population(files=20, sizes=empty)
+    for operation in (Operation.READ_FILES, Operation.WRITE_FILES, Operation.SAVE_SHARDS):
+        phase = build.phase(operation=operation, population=population)
+        measured = NullEngine().run(phase, site(), lambda *_: None)
+        assert (measured.operations, measured.bytes) == (20, 0)

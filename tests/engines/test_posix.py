@@ -21,6 +21,8 @@ from tests.engines.tracing import Call, names, requires_strace, traced
         ({"operation": Operation.STAT, "cache": CachePolicy.DIRECT}, "means nothing for stat"),
         ({"operation": Operation.WRITE_FILES, "cache": CachePolicy.DIRECT}, "page cache"),
         ({"operation": Operation.READ_FILES, "batch": 5000}, "4096"),
+        ({"operation": Operation.CREATE, "runtime_ns": 1}, "create ends when all is done once"),
+        ({"operation": Operation.SAVE_SHARDS, "runtime_ns": 1}, "it can't be bounded in time"),
     ],
 )
 def test_what_it_refuses(changes: dict[str, Any], words: str) -> None:

@@ -1,6 +1,6 @@
 """Who reads what: every file once, whole batches, in an order that the seed decides."""
 
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aibench.model import Order, Phase
 from aibench.workers.log import CAPACITY
-from aibench.workers.share import block_of, chunks_of, dealt
+from aibench.workers.share import block_of, chunks_of, dealt, rounds_of
 from tests import build
 
 SLOTS = st.tuples(st.integers(1, 6), st.integers(1, 4))
@@ -119,3 +119,11 @@ def test_chunks_are_the_whole_share(start: int, length: int) -> None:
     assert all(0 < len(chunk) <= CAPACITY for chunk in chunks)
     joined = np.concatenate([np.empty(0, dtype=np.int64), *chunks])
     assert np.array_equal(joined, np.arange(start, start + length))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 3 * CAPACITY))
+def test_a_share_can_be_gone_over_again(start: int, length: int) -> None:
+    """Bounded in time, a share comes over and over, without a gap between its end and its start."""
+    rounds = np.concatenate(list(islice(rounds_of(range(start, start + length)), 5)))
+    assert np.array_equal(rounds, start + np.arange(5 * CAPACITY) % length)
+    assert list(rounds_of(range(start, start))) == []

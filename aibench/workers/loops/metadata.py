@@ -11,7 +11,7 @@ from aibench.workers.calls import Calls
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
 from aibench.workers.loops.common import blame, make_directory, open_directory
-from aibench.workers.share import block_of, chunks_of
+from aibench.workers.share import block_of, chunks_of, rounds_of
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _OLD = os.O_RDONLY | os.O_CLOEXEC
@@ -57,14 +57,16 @@ def _renamed(name: bytes) -> bytes:
 
 
 def _names(job: Job, slot: int) -> Iterator[list[bytes]]:
+    """What this slot works on, in chunks; over and over where the phase is bounded in time."""
     phase, population = job.phase, job.phase.population
-    if phase.operation is Operation.LIST:
-        part = block_of(directory_count(population), phase.slots, slot, phase.shift)
-        for chunk in chunks_of(part):
+    listing = phase.operation is Operation.LIST
+    count = directory_count(population) if listing else population.files
+    part = block_of(count, phase.slots, slot, phase.shift)
+    for chunk in rounds_of(part) if phase.runtime_ns else chunks_of(part):
+        if listing:
             yield [b"d%06d" % number for number in chunk.tolist()]
-        return
-    for chunk in chunks_of(block_of(population.files, phase.slots, slot, phase.shift)):
-        yield paths_of(population, chunk)
+        else:
+            yield paths_of(population, chunk)
 
 
 def _make_directories(job: Job, slot: int, calls: Calls, root: int) -> None:

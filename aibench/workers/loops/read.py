@@ -18,7 +18,7 @@ from aibench.workers.loops.common import (
     open_directory,
     wrong_length,
 )
-from aibench.workers.share import block_of, chunks_of, dealt
+from aibench.workers.share import block_of, chunks_of, dealt, rounds_of
 
 _FOREVER = 2**63 - 1
 #: How often a loop tells its progress.
@@ -30,7 +30,8 @@ def _chunks(job: Job, slot: int) -> Iterator[NDArray[np.int64]]:
     """The indices this slot reads; epoch after epoch where the phase is bounded in time."""
     phase = job.phase
     if phase.operation is Operation.LOAD_SHARDS:
-        yield from chunks_of(block_of(phase.population.files, phase.slots, slot, phase.shift))
+        part = block_of(phase.population.files, phase.slots, slot, phase.shift)
+        yield from rounds_of(part) if phase.runtime_ns else chunks_of(part)
         return
     if slot * phase.batch >= phase.population.files:
         return  # fewer batches than threads of control: this one has none in any epoch

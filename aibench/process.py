@@ -90,7 +90,7 @@ def run(
     output, errors = _Kept(limit), _Kept(limit)
     child = None
     try:
-        with _signals_held():
+        with signals_held():
             child = _start(command, cwd, environment)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         sinks = ((child.stdout, on_output or output.add), (child.stderr, errors.add))
@@ -180,7 +180,7 @@ def _end(child: subprocess.Popen[bytes]) -> bool:
             while not _has_ended(child.pid) and time.monotonic() < last:
                 _feed(selector)  # its last words must not block it
     finally:
-        with _signals_held():
+        with signals_held():
             _kill(child.pid, signal.SIGKILL)
             with suppress(subprocess.TimeoutExpired):
                 child.wait(GRACE_SECONDS)
@@ -191,7 +191,7 @@ def _end(child: subprocess.Popen[bytes]) -> bool:
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
+def signals_held() -> Iterator[None]:
     """Handlers of signals that ask us to end run when the block is over, not inside it.
 
     Blocking the signals would not do: the kernel then hands them to another thread, and Python

@@ -72,8 +72,7 @@ class Intervals:
 
     def add(self, ends: Ints, sizes: Ints, latencies: Ints, bins: Ints) -> None:
         """Count operations by when they ended, in ns from the start; ``ends`` ascend."""
-        while self.interval_ns < _COARSEST_NS and ends[-1] >= _MOST_INTERVALS * self.interval_ns:
-            self.coarsen(self.interval_ns * _COARSER)
+        self._fit(int(ends[-1]))
         numbers = np.maximum(ends, 0) // self.interval_ns
         firsts = np.flatnonzero(np.diff(numbers, prepend=-1)).tolist()
         for first, last in zip(firsts, [*firsts[1:], len(numbers)], strict=True):
@@ -86,6 +85,16 @@ class Intervals:
                     *_sparse(np.bincount(bins[first:last])),
                 ),
             )
+
+    def add_bytes(self, end: int, count: int) -> None:
+        """Count bytes of an operation that goes on, by when they came, in ns from the start."""
+        self._fit(end)
+        self.filled.setdefault(max(end, 0) // self.interval_ns, Interval()).bytes += count
+
+    def _fit(self, end: int) -> None:
+        """Get coarser as often as ``end`` asks for."""
+        while self.interval_ns < _COARSEST_NS and end >= _MOST_INTERVALS * self.interval_ns:
+            self.coarsen(self.interval_ns * _COARSER)
 
     def _put(self, number: int, interval: Interval) -> None:
         if (known := self.filled.get(number)) is None:

@@ -24,6 +24,9 @@ from typing import Any
 
 from aibench.engine import Report
 from aibench.errors import AibenchError, TargetFailed, WorkerFailed
+from aibench.model import WRITES
+from aibench.probes.patience import Patience
+from aibench.process import signals_held
 from aibench.workers.job import Job, Outcome, Prepare, Progress
 
 _FORK = multiprocessing.get_context("fork")
@@ -154,7 +157,6 @@ def _child(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, set())
     answer: tuple[str, Any]
     try:
         answer = ("done", _all_slots(job, number, prepare, shared))
@@ -170,24 +172,22 @@ def _child(
 
 
 def _fork(job: Job, prepare: Prepare, shared: _Shared, workers: list[_Worker]) -> None:
-    """Start all worker processes; signals stay blocked until each has its own handlers."""
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    """Start all worker processes; no signal handler of ours runs between fork and list."""
     try:
         for number in range(job.phase.processes):
             here, there = _FORK.Pipe(duplex=False)
             process = _FORK.Process(
                 target=_child, args=(job, number, prepare, shared, there, os.getpid()), daemon=True
             )
-            process.start()
+            with signals_held():
+                process.start()
+                workers.append(_Worker(number, process, here))
             there.close()
-            workers.append(_Worker(number, process, here))
     except OSError as error:
         name = errno.errorcode.get(error.errno or 0, "?")
         raise WorkerFailed(
             f"worker process {len(workers)} can't start: {error.strerror} ({name})"
         ) from error
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
 def _answer(worker: _Worker) -> list[Outcome]:
@@ -208,25 +208,6 @@ def _answer(worker: _Worker) -> list[Outcome]:
     return outcomes
 
 
-class _Watch:
-    """Ends a phase that makes no progress at all."""
-
-    def __init__(self, patience_ns: int) -> None:
-        self._patience_ns = patience_ns
-        self._last: tuple[int, int] | None = None
-        self._since = time.monotonic_ns()
-
-    def look(self, totals: tuple[int, int]) -> None:
-        now = time.monotonic_ns()
-        if totals != self._last:
-            self._last, self._since = totals, now
-        elif now - self._since > self._patience_ns:
-            seconds = self._patience_ns // 10**9
-            raise WorkerFailed(
-                f"no operation ended within {seconds} s: the target hangs, or its server is gone"
-            )
-
-
 def run_pool(
     job: Job, prepare: Prepare, report: Report, patience_ns: int
 ) -> tuple[int, list[Outcome]]:
@@ -237,7 +218,7 @@ def run_pool(
     shared = _Shared(job.phase.slots)
     workers: list[_Worker] = []
     outcomes: list[Outcome] = []
-    watch = _Watch(patience_ns)
+    patience = Patience(patience_ns, writes=job.phase.operation in WRITES)
     try:
         _fork(job, prepare, shared, workers)
         waiting = {worker.pipe: worker for worker in workers}
@@ -249,7 +230,12 @@ def run_pool(
                 shared.start()
                 started = True
             totals = shared.totals()
-            watch.look(totals)
+            patience.note(*totals)
+            if patience.is_over():
+                raise WorkerFailed(
+                    f"no operation ended within {patience.limit_s:g} s: the target hangs, or its "
+                    "server is gone"
+                )
             if started:
                 report(*totals)
         return shared.cells[0], sorted(outcomes, key=lambda outcome: outcome.slot)

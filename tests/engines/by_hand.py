@@ -7,6 +7,7 @@ the bytes that it moves. Time passes in the steps alone.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,14 @@ LOGNORMAL = Sizes(distribution="lognormal", mean=50_000, sigma=0.8, smallest=100
 
 @dataclass(frozen=True)
 class Done:
-    """One operation: its steps and its bytes."""
+    """One operation: its steps and its bytes.
+
+    ``early`` holds (time after its start, bytes) for what came before its last piece.
+    """
 
     steps: Steps
     bytes: int = 0
+    early: tuple[tuple[int, int], ...] = ()
 
     @property
     def whole(self) -> int:
@@ -65,8 +70,11 @@ def read(phase: Phase, size: int, pace: Mapping[str, int], bandwidth: int) -> Do
     """Open, [fstat], read to the end, close."""
     look = pace["fstat"] if phase.reader is Reader.STAT else 0
     calls = pieces(size, phase.io_size) or [0]
-    reading = sum(moving(pace["read"], call, bandwidth) for call in calls)
-    return Done({"open": pace["open"] + look, "read": reading, "close": pace["close"]}, size)
+    times = [moving(pace["read"], call, bandwidth) for call in calls]
+    opening = pace["open"] + look
+    early = [(opening + sum(times[: n + 1]), call) for n, call in enumerate(calls[:-1])]
+    steps = {"open": opening, "read": sum(times), "close": pace["close"]}
+    return Done(steps, size, tuple(early))
 
 
 def name_operation(operation: Operation, pace: Mapping[str, int]) -> Done:
@@ -115,10 +123,19 @@ def assert_histogram(measured: Measurement, kind: str, latencies: Iterable[int])
         assert abs(value - exact) <= 0.01 * exact
 
 
-def assert_series(measured: Measurement, ended: Iterable[tuple[int, int, int]]) -> None:
-    """The series of operations that are (end, bytes, latency), in intervals of 0.1 s."""
+def assert_series(
+    measured: Measurement,
+    ended: Iterable[tuple[int, int, int]],
+    came: Iterable[tuple[int, int]] = (),
+) -> None:
+    """The series of operations that are (end, bytes, latency), in intervals of 0.1 s.
+
+    ``came`` holds (time, bytes) for pieces of operations that went on.
+    """
     operations: Counter[int] = Counter()
     moved: Counter[int] = Counter()
+    for time, size in came:
+        moved[time // TENTH] += size
     latencies: dict[int, list[int]] = {}
     for end, size, latency in ended:
         operations[end // TENTH] += 1
@@ -156,6 +173,9 @@ def assert_simple(measured: Measurement, slots: Sequence[Sequence[Done]], thread
     assert_histogram(measured, "whole", (done.whole for done in everything))
     assert_series(
         measured,
-        ((end, done.bytes, done.whole) for slot, times in zip(slots, ends, strict=True)
-         for done, end in zip(slot, times, strict=True)),
+        ((end, done.bytes - sum(size for _, size in done.early), done.whole)
+         for done, end in zip(everything, chain.from_iterable(ends), strict=True)),
+        ((end - done.whole + at, size)
+         for done, end in zip(everything, chain.from_iterable(ends), strict=True)
+         for at, size in done.early),
     )  # fmt: skip

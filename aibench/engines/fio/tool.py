@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from functools import cache
 
@@ -13,6 +12,7 @@ from aibench.engines.fio import job, outcome
 from aibench.engines.fio.output import Reading, Splitter
 from aibench.errors import WorkerFailed
 from aibench.model import Operation, Phase
+from aibench.probes.patience import Patience
 
 _SECOND = 10**9
 _PROBE_SECONDS = 20
@@ -64,12 +64,18 @@ def run(
     Raises unless fio ended well, and when it makes no progress for longer than the site allows.
     """
     last: list[Reading] = []
-    patience = _Patience(site.patience_ns, phase)
+    patience = Patience(site.patience_ns, writes=phase.operation is Operation.WRITE_BLOCKS)
 
     def note(reading: Reading) -> None:
         last[:] = [reading]
         patience.note(reading.operations, reading.bytes)
         take(reading)
+
+    def check() -> None:
+        if patience.is_over():
+            raise WorkerFailed(
+                f"fio made no progress for {patience.limit_s:g} s in phase {phase.name!r}"
+            )
 
     splitter = Splitter(job.DIRECTIONS[phase.operation], note)
     with tempfile.TemporaryDirectory(prefix="aibench-fio-") as directory:
@@ -81,7 +87,7 @@ def run(
             cwd=site.root,
             environment=_ENVIRONMENT,
             on_output=splitter.feed,
-            poll=patience.check,
+            poll=check,
         )
     error = outcome.failure(finished, last[0] if last else None, splitter.notes, phase.name)
     if error is not None:
@@ -93,40 +99,3 @@ def _command(program: str, phase: Phase, path: str, every: int) -> list[str]:
     safe = ["--readonly"] if phase.operation is Operation.READ_BLOCKS else []
     status = f"--status-interval={every // 10**6}ms"
     return [program, "--output-format=json+", status, "--eta=never", *safe, path]
-
-
-class _Patience:
-    """Ends a run that has made no progress at all for too long."""
-
-    def __init__(self, patience_ns: int, phase: Phase) -> None:
-        self._patience_ns = patience_ns
-        self._phase = phase
-        self._seen: tuple[int, ...] = ()
-        self._since = time.monotonic_ns()
-        self._written_back = _pages_written_back()
-
-    def note(self, *counts: int) -> None:
-        """What is done so far."""
-        if counts != self._seen:
-            self._seen, self._since = counts, time.monotonic_ns()
-
-    def check(self) -> None:
-        """`WorkerFailed` when nothing has moved for longer than the patience.
-
-        A long fsync counts nothing in fio, but pages that the kernel writes back are progress.
-        """
-        if time.monotonic_ns() - self._since <= self._patience_ns:
-            return
-        written = _pages_written_back()
-        if self._phase.operation is Operation.WRITE_BLOCKS and written > self._written_back:
-            self._written_back, self._since = written, time.monotonic_ns()
-            return
-        raise WorkerFailed(
-            f"fio made no progress for {self._patience_ns / _SECOND:g} s "
-            f"in phase {self._phase.name!r}"
-        )
-
-
-def _pages_written_back() -> int:
-    with open("/proc/vmstat", encoding="ascii") as file:
-        return next((int(line.split()[1]) for line in file if line.startswith("nr_written ")), 0)

@@ -14,12 +14,16 @@ from aibench.workers.job import Job
 
 #: O_DIRECT wants memory, offsets and lengths aligned to the device's logical block at least.
 ALIGNMENT = 4096
+_HUGE_PAGE = 2 * 2**20
 
 
 def aligned_buffer(size: int) -> NDArray[np.uint8]:
     """``size`` bytes, rounded up to `ALIGNMENT`, page-aligned and already backed by memory."""
     rounded = max(-(-size // ALIGNMENT), 1) * ALIGNMENT
-    buffer = np.frombuffer(mmap.mmap(-1, rounded), dtype=np.uint8)
+    memory = mmap.mmap(-1, rounded)
+    if rounded >= _HUGE_PAGE:
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    buffer = np.frombuffer(memory, dtype=np.uint8)
     buffer[:] = 1
     return buffer
 

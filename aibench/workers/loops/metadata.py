@@ -69,12 +69,15 @@ def _names(job: Job, slot: int) -> Iterator[list[bytes]]:
             yield paths_of(population, chunk)
 
 
-def _make_directories(job: Job, slot: int, calls: Calls, root: int) -> None:
+def _make_directories(job: Job, slot: int, calls: Calls, root: int, progress: Progress) -> None:
+    """Make the directories of this slot's files; it counts as progress until the start."""
     population = job.phase.population
     part = block_of(population.files, job.phase.slots, slot)
     each = population.files_per_directory
     for number in range(part.start // each, -(-part.stop // each)):
         make_directory(calls, job, root, b"d%06d" % number)
+        progress.cells[progress.base] += 1
+    progress.cells[progress.base] = 0
 
 
 def prepare_metadata(job: Job, slot: int, progress: Progress) -> Run:
@@ -82,7 +85,7 @@ def prepare_metadata(job: Job, slot: int, progress: Progress) -> Run:
     calls = job.calls()
     root = open_directory(calls, job)
     if job.phase.operation is Operation.CREATE:
-        _make_directories(job, slot, calls, root)
+        _make_directories(job, slot, calls, root, progress)
     act = _act(job.phase.operation, calls, root)
     log = Log()
     cells, base = progress

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from aibench.formats.files import paths_of, sizes_of
 from aibench.formats.mixing import key
 from aibench.model import Operation, Reader
+from aibench.workers.calls import Calls
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
 from aibench.workers.loops.common import (
@@ -42,29 +43,56 @@ def _chunks(job: Job, slot: int) -> Iterator[NDArray[np.int64]]:
         epoch += 1
 
 
-def prepare_read(  # noqa: C901, PLR0915 - the hot loop stays in one place
+class _Long:
+    """Reads on where a file does not fit the buffer, or came short."""
+
+    def __init__(self, job: Job, calls: Calls, log: Log, progress: Progress) -> None:
+        self.buffers = [aligned_view(job.phase.io_size)]
+        self.start_ns = 0
+        self._job, self._calls, self._log, self._progress = job, calls, log, progress
+        self._counted: dict[int, int] = {}
+
+    def rest(self, fd: int, k: int, name: bytes, count: int, expected: int) -> None:
+        """Read what is left of the ``k``-th file of the chunk, of which ``count`` bytes are read.
+
+        Its bytes count in the series as they come; the last piece when the file ends.
+        """
+        cells, base = self._progress
+        cells[base + 1] += count
+        piece = count
+        while count < expected:
+            self._log.intervals.add_bytes(self._calls.clock() - self.start_ns, piece)
+            piece = self._calls.readv(fd, self.buffers)
+            if piece == 0:
+                break
+            count += piece
+            cells[base + 1] += piece
+        if count != expected:
+            raise wrong_length(self._job, name, count, expected)
+        self._counted[k] = count - piece
+
+    def uncounted(self, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The bytes of the chunk's files that the series has not counted yet."""
+        if not self._counted:
+            return sizes
+        left = sizes.copy()
+        left[list(self._counted)] -= list(self._counted.values())
+        self._counted.clear()
+        return left
+
+
+def prepare_read(  # noqa: PLR0915 - the hot loop stays in one place
     job: Job, slot: int, progress: Progress
 ) -> Run:
     """Make the loop ready that reads this slot's files whole, one after the other."""
     calls = job.calls()
     phase, population = job.phase, job.phase.population
     root = open_directory(calls, job)
-    buffers = [aligned_view(phase.io_size)]
     log = Log("open", "read", "close")
+    long = _Long(job, calls, log, progress)
+    buffers = long.buffers
     batch = phase.batch if phase.operation is Operation.READ_FILES else 1
     cells, base = progress
-
-    def rest(fd: int, name: bytes, count: int, expected: int) -> None:
-        """Read what is left of a file that does not fit the buffer, or came short."""
-        cells[base + 1] += count
-        while count < expected:
-            more = calls.readv(fd, buffers)
-            if more == 0:
-                break
-            count += more
-            cells[base + 1] += more
-        if count != expected:
-            raise wrong_length(job, name, count, expected)
 
     def run(start_ns: int) -> Outcome:  # noqa: PLR0915
         flags = os.O_RDONLY | os.O_CLOEXEC | direct_flag(phase)
@@ -73,6 +101,7 @@ def prepare_read(  # noqa: C901, PLR0915 - the hot loop stays in one place
         look = calls.fstat if phase.reader is Reader.STAT else bool  # bool: next to no time
         opening, opened, got, closed = log.stamps
         calls.begin(start_ns)
+        long.start_ns = start_ns
         began = t3 = clock()
         done = total = 0
         for indices in _chunks(job, slot):
@@ -88,7 +117,7 @@ def prepare_read(  # noqa: C901, PLR0915 - the hot loop stays in one place
                     t1 = clock()
                     count = readv(fd, buffers)
                     if count != expected:
-                        rest(fd, name, count, expected)
+                        long.rest(fd, k, name, count, expected)
                     t2 = clock()
                     close(fd)
                     t3 = clock()
@@ -107,7 +136,7 @@ def prepare_read(  # noqa: C901, PLR0915 - the hot loop stays in one place
             done += k + 1
             total += int(sizes[: k + 1].sum())
             cells[base], cells[base + 1] = done, total
-            log.flush(sizes[: k + 1], start_ns, batch)
+            log.flush(long.uncounted(sizes[: k + 1]), start_ns, batch)
             if t3 >= deadline:
                 break
         return Outcome(

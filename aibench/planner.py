@@ -8,7 +8,12 @@ from typing import Any
 from aibench.definition.workloads import WorkloadFile
 from aibench.engine import Engine
 from aibench.errors import DefinitionError, Refused
-from aibench.formats.files import directory_count, largest_size, total_bytes
+from aibench.formats.files import (
+    directory_count,
+    largest_size,
+    space_bytes,
+    total_bytes,
+)
 from aibench.generators.kind import Request
 from aibench.generators.settings import given, kind_of, settings, unknown
 from aibench.model import READS, CachePolicy, Operation, Phase, Plan, Population, Stage, Target
@@ -75,7 +80,7 @@ def make_plan(
         seed=options.seed,
         write_bytes=costs.write,
         read_bytes=costs.read,
-        space_bytes=sum(total_bytes(p) for p in costs.stay.values()) + costs.passing,
+        space_bytes=sum(space_bytes(p) for p in costs.stay.values()) + costs.passing,
         inodes=sum(_inodes(p) for p in costs.stay.values()) + costs.passing_inodes,
         memory_bytes=costs.memory,
         estimated_ns=int(costs.seconds * 1e9),
@@ -161,7 +166,7 @@ def _costs(stages: Sequence[Stage]) -> _Costs:
             _add(costs, phase, times)
             kept = costs.stay if phase.population.persistent else scratch
             kept[phase.population.directory] = phase.population
-        costs.passing = max(costs.passing, sum(total_bytes(p) for p in scratch.values()))
+        costs.passing = max(costs.passing, sum(space_bytes(p) for p in scratch.values()))
         costs.passing_inodes = max(costs.passing_inodes, sum(map(_inodes, scratch.values())))
     return costs
 

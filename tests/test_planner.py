@@ -6,6 +6,7 @@ import pytest
 
 from aibench.engines.posix import PosixEngine
 from aibench.errors import DefinitionError, Refused
+from aibench.formats.files import space_bytes
 from aibench.model import CachePolicy
 from tests import build
 from tests.planning import LOAD, NAMES, SAVE, Files, Missing, load, only, plan
@@ -129,12 +130,14 @@ def test_what_no_filesystem_holds_is_refused(files: Files) -> None:
 
 
 def test_costs_are_the_sum_of_the_phases(files: Files) -> None:
-    """Bytes count every repeat; space counts data sets once and scratch at its worst moment."""
+    """Bytes count every repeat; space counts data sets once, scratch at its worst, and names."""
     made = plan(files(load(), SAVE, NAMES))
     checkpoint = 4 * 3_500_000
     assert made.read_bytes == 4 * 1000 * 4096
     assert made.write_bytes == 1000 * 4096 + 6 * checkpoint
-    assert made.space_bytes == 1000 * 4096 + checkpoint
+    stay, passing = (made.stages[n].phases[-1].population for n in (0, 1))
+    assert made.space_bytes == space_bytes(stay) + space_bytes(passing)
+    assert 1000 * 4096 + checkpoint < made.space_bytes < 1.01 * (1000 * 4096 + checkpoint)
     assert 1000 + 500 < made.inodes < 1000 + 500 + 50
     assert made.memory_bytes > checkpoint
     assert made.estimated_ns > 0

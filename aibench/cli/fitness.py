@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from aibench.errors import Refused, TargetError
-from aibench.formats.files import total_bytes
+from aibench.formats.files import space_bytes
 from aibench.model import CachePolicy, Plan, Population, Target
 from aibench.planner import unfit
 from aibench.probes import resources
@@ -37,7 +37,7 @@ def _present(workspace: Workspace | None, population: Population) -> int:
     """How many bytes of a data set are on the target already."""
     missing = len(dataset.state(workspace, population).missing)
     share = 1 - missing / max(dataset.granules(population), 1)
-    return int(total_bytes(population) * share)
+    return int(space_bytes(population) * share)
 
 
 def refuse_if_nothing_runs(plan: Plan) -> None:

@@ -16,6 +16,9 @@ _HALVINGS = 120
 #: less than 0.1 %, for the widest spread that a workload can ask for by a few per cent.
 _COUNTED = 4_000_000
 _GRANULE_BYTES = 16 * 2**20
+#: What filesystems allocate at least for a file, and about how many names fit into as much.
+_BLOCK = 4096
+_NAMES_PER_BLOCK = 100
 
 Sizes64 = NDArray[np.int64]
 
@@ -117,6 +120,13 @@ def size_of(population: Population, index: int) -> int:
 def largest_size(population: Population) -> int:
     """The largest size in bytes that a file of ``population`` can have."""
     return int(size_classes(population.sizes).max())
+
+
+def space_bytes(population: Population) -> int:
+    """The space that all files and directories take, in blocks of 4 KiB; the expectation."""
+    blocks = -(-size_classes(population.sizes) // _BLOCK)
+    names = _BLOCK * (directory_count(population) + population.files // _NAMES_PER_BLOCK)
+    return int(population.files * _BLOCK * blocks.mean()) + names
 
 
 @lru_cache(maxsize=64)

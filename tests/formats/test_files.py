@@ -17,6 +17,7 @@ from aibench.formats.files import (
     size_classes,
     size_of,
     sizes_of,
+    space_bytes,
     total_bytes,
 )
 from aibench.model import Population, Sizes
@@ -155,3 +156,10 @@ def test_granules_are_small(mean: int, each: int, expected: int) -> None:
     """Files are noted as written in groups of at most 1000, or 16 MiB."""
     sizes = Sizes(distribution="fixed", mean=mean, smallest=0)
     assert granule(population(10**6, sizes, files_per_directory=each)) == expected
+
+
+def test_tiny_files_take_a_block_each() -> None:
+    """Space counts what filesystems allocate: ten million files of 100 bytes take 41 GB."""
+    population = build.population(files=10**7, sizes=Sizes(distribution="fixed", mean=100))
+    assert total_bytes(population) == 10**9
+    assert 4.09e10 < space_bytes(population) < 4.2e10

@@ -3,11 +3,14 @@
 The only place that divides. The judge and the reporters read the same values from here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aibench.model import READS, WRITES, Measurement, Operation, Phase, Sample
+from aibench.model import READS, WRITES, Ceiling, Measurement, Operation, Phase, Sample
 from aibench.stats.histogram import enough_for, mean, percentile
 
+#: Under this ceiling over measured rate the client is the limit.
+CLIENT_BOUND_BELOW = 1.25
 _PERCENTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999))
 #: What one operation of a phase is called.
 _NOUNS = {
@@ -129,3 +132,23 @@ def _latencies(measured: Measurement) -> list[Metric]:
                    better="lower", why_missing=why_missing)
         )  # fmt: skip
     return found
+
+
+def headroom(samples: Sequence[Sample], unit: str) -> float | None:
+    """The smallest ceiling over measured rate; None where a sample has no ceiling.
+
+    Bytes are compared for ``B/s``, operations for every other unit.
+    """
+    smallest: float | None = None
+    for sample in samples:
+        limit = _rate(sample.ceiling, unit) if sample.ceiling else None
+        rate = _rate(sample.measurement, unit)
+        if not limit or not rate:
+            return None
+        smallest = limit / rate if smallest is None else min(smallest, limit / rate)
+    return smallest
+
+
+def _rate(counted: Ceiling | Measurement, unit: str) -> float | None:
+    count = counted.bytes if unit == "B/s" else counted.operations
+    return count / counted.elapsed_ns if counted.elapsed_ns else None

@@ -32,7 +32,7 @@ from aibench.model import (
 )
 from aibench.probes import cache, delivered
 from aibench.probes.evidence import classify
-from aibench.stats.remarks import reasons, warnings
+from aibench.remarks import reasons, warnings
 from aibench.workers.loops import LOOPS
 from aibench.workers.pool import failure
 from aibench.workspace import Workspace, dataset

@@ -23,8 +23,8 @@ from aibench.model import (
     WorkerResult,
 )
 from aibench.probes import mounts
+from aibench.remarks import reasons, warnings
 from aibench.runner import Runner, Step
-from aibench.stats.remarks import reasons, warnings
 from aibench.workspace import Workspace, dataset
 from aibench.workspace.root import make
 from tests import build

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from aibench.metrics import headroom
 from aibench.model import Evidence, Sample
 from aibench.reporters.values import number, plain
-from aibench.stats.gates import headroom
 
 
 def sample_part(sample: Sample, unit: str) -> dict[str, Any]:

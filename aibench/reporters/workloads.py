@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aibench.metrics import Metric, metrics
+from aibench.metrics import Metric, headroom, metrics
 from aibench.model import READS, WRITES, Finding, Phase, RunRecord, Sample, Stage
 from aibench.reporters.samples import sample_part
 from aibench.reporters.values import number, plain, spread
-from aibench.stats.gates import headroom
 from aibench.stats.histogram import enough_for, merge, percentile
 from aibench.stats.intervals import estimate
 

@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from aibench.judge.gates import Gate
 from aibench.model import Claim, Estimate, Finding, Interpretation, Phase, Status, System, Verdict
-from aibench.stats.gates import Gate
 from aibench.stats.intervals import (
     FEWEST_RUNS,
     Side,

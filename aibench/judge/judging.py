@@ -8,6 +8,8 @@ refuted only when all of them refute it; the intervals are widened (Šidák) for
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from aibench.judge.gates import gates
+from aibench.judge.verdicts import Trial, better, decide
 from aibench.metrics import metrics
 from aibench.model import (
     Claim,
@@ -21,8 +23,6 @@ from aibench.model import (
     System,
     Verdict,
 )
-from aibench.stats.gates import gates
-from aibench.stats.verdicts import Trial, better, decide
 
 _CONFIDENCE = 0.95
 #: Which verdict stands for a claim that several phases test: the first of these that occurs.

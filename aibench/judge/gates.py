@@ -8,22 +8,19 @@ it forbids, why, and what would open it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aibench.metrics import CLIENT_BOUND_BELOW, headroom
 from aibench.model import (
     READS,
     WRITES,
     CacheState,
-    Ceiling,
     Claim,
     Finding,
-    Measurement,
     Phase,
     RunRecord,
     Sample,
     SyncPolicy,
 )
 
-#: Under this ceiling over measured rate the client is the limit.
-CLIENT_BOUND_BELOW = 1.25
 #: From this on the ceiling proves that the harness was not the limit.
 PROOF_FROM = 2.0
 #: What one client can drive alone. Any other unit of a storage system takes several clients.
@@ -71,29 +68,9 @@ def gates(
     return tuple(closed)
 
 
-def headroom(samples: Sequence[Sample], unit: str) -> float | None:
-    """The smallest ceiling over measured rate; None where a sample has no ceiling.
-
-    Bytes are compared for ``B/s``, operations for every other unit.
-    """
-    smallest: float | None = None
-    for sample in samples:
-        limit = _rate(sample.ceiling, unit) if sample.ceiling else None
-        rate = _rate(sample.measurement, unit)
-        if not limit or not rate:
-            return None
-        smallest = limit / rate if smallest is None else min(smallest, limit / rate)
-    return smallest
-
-
 def hosts(samples: Sequence[Sample]) -> int:
     """From how many client hosts the samples were measured; at least 1."""
     return max(len({worker.host for s in samples for worker in s.measurement.workers}), 1)
-
-
-def _rate(counted: Ceiling | Measurement, unit: str) -> float | None:
-    count = counted.bytes if unit == "B/s" else counted.operations
-    return count / counted.elapsed_ns if counted.elapsed_ns else None
 
 
 def _run(record: RunRecord) -> list[Gate]:

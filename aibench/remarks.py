@@ -1,8 +1,8 @@
 """What a reader has to know about one sample, and why it may not count at all."""
 
+from aibench.metrics import CLIENT_BOUND_BELOW, headroom
 from aibench.model import Finding, Measurement, Sample
 
-_HEADROOM = 1.25
 _SHORT_NS = 60 * 10**9
 #: Below this, who ended last tells about the scheduler of the client, not about the storage.
 _TELLING_NS = 200_000_000
@@ -20,12 +20,12 @@ def warnings(sample: Sample) -> tuple[Finding, ...]:
                 "rate are not told apart",
             )
         )
-    headroom = _headroom(sample)
-    if headroom is not None and headroom < _HEADROOM:
+    room = headroom([sample], "op/s")
+    if room is not None and room < CLIENT_BOUND_BELOW:
         found.append(
             Finding(
                 code="client_bound",
-                message=f"the harness alone does only {headroom:.2f} times this rate: the "
+                message=f"the harness alone does only {room:.2f} times this rate: the "
                 "storage may be faster than it could show here",
             )
         )
@@ -42,14 +42,6 @@ def warnings(sample: Sample) -> tuple[Finding, ...]:
             )
         )
     return tuple(found)
-
-
-def _headroom(sample: Sample) -> float | None:
-    ceiling, measured = sample.ceiling, sample.measurement
-    if ceiling is None or measured.operations == 0 or measured.elapsed_ns == 0:
-        return None
-    ours = ceiling.operations / ceiling.elapsed_ns
-    return ours / (measured.operations / measured.elapsed_ns)
 
 
 def _slowest_share(measured: Measurement) -> float | None:

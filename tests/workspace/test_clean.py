@@ -146,7 +146,7 @@ def test_half_made(tmp_path: Path) -> None:
     for name in foreign:
         (tmp_path / name).mkdir()
     cleaned = clean_unfinished(str(tmp_path))
-    assert cleaned
+    assert cleaned.removed
     assert cleaned.directories == 2
     assert cleaned.left == []
     assert sorted(os.listdir(tmp_path)) == sorted(foreign)

@@ -135,7 +135,7 @@ def format_duration(nanoseconds: float) -> str:
 
 
 def format_value(value: float, unit: str) -> str:
-    """``value`` in the base unit ``unit`` (``B/s``, ``B``, ``op/s``, ``ns``, ``1``), printed."""
+    """``value`` in the base unit ``unit``: ``B/s``, ``B``, ``ns``, ``1``, or a count of anything."""
     if unit == "B/s":
         return format_rate(value)
     if unit == "B":
@@ -145,4 +145,5 @@ def format_value(value: float, unit: str) -> str:
     if unit == "1":
         return _three_digits(value)
     scaled = format_count(value)
-    return f"{scaled}{unit}" if scaled[-1:].isalpha() else f"{scaled} {unit}"
+    joined = scaled[-1:].isalpha() and unit == "op/s"
+    return f"{scaled}{unit}" if joined else f"{scaled} {unit}"

@@ -110,7 +110,7 @@ def _figure(found: Sequence[Metric | None], basis: Sequence[bool]) -> dict[str, 
         "better": first.better,
         "main": first.main,
         "values": values,
-        "estimate": spread(estimate(usable, first.better), first.unit) if usable else None,
+        "estimate": spread(estimate(usable, first.better), _unit(first)) if usable else None,
         "why_missing": missing,
     }
 
@@ -147,3 +147,9 @@ def _note(groups: dict[str, dict[str, Any]], finding: Finding, repeat: int) -> N
     )
     if repeat not in group["repeats"]:
         group["repeats"].append(repeat)
+
+
+def _unit(metric: Metric) -> str:
+    """The unit as a reader wants it: operations that have a name of their own get it."""
+    noun = metric.name.removesuffix("_per_second")
+    return f"{noun}/s" if noun in ("files", "shards") else metric.unit

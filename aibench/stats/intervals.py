@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from scipy.special import nctdtr, stdtrit
-
 from aibench.model import Estimate
 
 #: Fewer runs give no verdict, whatever the claim says.
@@ -77,6 +75,8 @@ def _check(values: Sequence[float], better: str) -> None:
 
 def _half_width(scale: Sequence[float], confidence: float, floor: float) -> float:
     n = len(scale)
+    from scipy.special import stdtrit  # half of the start-up time of every command
+
     quantile = float(stdtrit(n - 1, (1 + confidence) / 2))
     return quantile * max(_deviation(scale), floor) / math.sqrt(n)
 
@@ -168,6 +168,8 @@ def runs_needed(
     of logarithms. One-sample t test, by the noncentral t distribution: five runs find 1.68
     spreads, ten find 1.00. None where ``limit`` runs don't suffice.
     """
+    from scipy.special import nctdtr, stdtrit
+
     if gap <= 0:
         return None
     for n in range(FEWEST_RUNS, limit + 1):

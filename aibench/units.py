@@ -135,7 +135,7 @@ def format_duration(nanoseconds: float) -> str:
 
 
 def format_value(value: float, unit: str) -> str:
-    """``value`` in the base unit ``unit``: ``B/s``, ``B``, ``ns``, ``1``, or a count of anything."""
+    """``value`` with its base unit: ``B/s``, ``B``, ``ns``, ``1``, or a count of something."""
     if unit == "B/s":
         return format_rate(value)
     if unit == "B":

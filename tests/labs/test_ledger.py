@@ -49,7 +49,7 @@ def killed(process: "subprocess.Popen[str]") -> None:
     "kind",
     [
         pytest.param(kind, marks=unless(KINDS[kind].missing()))
-        for kind in ("ext4", "lost-writes", "faultfs", "glusterfs", "hosts")
+        for kind in ("lost-writes", "faultfs", "hosts")
     ],
 )
 def test_a_killed_lab_goes(kind: str) -> None:

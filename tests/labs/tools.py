@@ -30,10 +30,16 @@ def tool(*words: str | Path) -> Done:
 
 
 def fio(directory: Path, *options: str, size: str = "64m") -> Any:
-    """What fio says about two seconds of one direct job in ``directory``."""
+    """What fio says about a second and a half of one direct job in ``directory``."""
     command = [
         *("fio", "--name=lab", f"--directory={directory}", "--direct=1", f"--size={size}"),
-        *("--time_based", "--runtime=2", "--ramp_time=500ms", "--output-format=json", *options),
+        *(
+            "--time_based",
+            "--runtime=1500ms",
+            "--ramp_time=300ms",
+            "--output-format=json",
+            *options,
+        ),
     ]
     done = tool(*command)
     assert done.returncode == 0, done.stderr

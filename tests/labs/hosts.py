@@ -1,0 +1,134 @@
+"""Hosts: machines to launch on, made of network and UTS namespaces, each with an sshd."""
+
+import contextlib
+import os
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import lab
+from tests.labs.ledger import Ledger, laboratory
+from tests.labs.undoing import run
+
+PROMISE = (
+    "each host has its own name, address and network; ssh goes from any to any without a "
+    "question; files, memory and clock are those of this machine"
+)
+_CONFIGURATION = """\
+Port {port}
+ListenAddress {address}
+HostKey {directory}/host-key
+AuthorizedKeysFile {directory}/key.pub
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin prohibit-password
+Subsystem sftp internal-sftp
+"""
+_OPTIONS = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
+SSHD = "/usr/sbin/sshd"
+
+
+def missing() -> str:
+    """What this machine lacks for hosts, in a sentence; empty where it lacks nothing."""
+    if lab.missing():
+        return lab.missing()
+    if not os.path.exists(SSHD) or shutil.which("ssh") is None:
+        return "Hosts need sshd and ssh (packages openssh-server, openssh-client)."
+    programs = ("ip", "nsenter", "unshare")
+    absent = [program for program in programs if shutil.which(program) is None]
+    if absent:
+        return f"Hosts need {', '.join(absent)} (packages iproute2, util-linux)."
+    return ""
+
+
+def make_keys(ledger: Ledger) -> None:
+    """A key of the lab, and one for its servers."""
+    for name in ("key", "host-key"):
+        path = ledger.directory / name
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", ledger.name, "-f", path)
+
+
+def sshd(
+    ledger: Ledger,
+    network: str,
+    address: str,
+    port: int = 22,
+    prefix: tuple[str | Path, ...] = (),
+) -> None:
+    """Starts an sshd that lets the lab's key in, and waits until it listens."""
+    os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd wants it, whoever starts it
+    configuration = ledger.directory / f"sshd-{address}"
+    words = {"port": port, "address": address, "directory": ledger.directory}
+    configuration.write_text(_CONFIGURATION.format(**words))
+    ledger.daemon(SSHD, "-D", "-e", "-f", configuration, network=network, prefix=prefix)
+    log = ledger.directory / "log"
+    ledger.until(lambda: f"listening on {address}" in log.read_text().lower(), f"sshd at {address}")
+
+
+def ssh_options(ledger: Ledger) -> list[str]:
+    """What ssh needs to use the lab's key, and nothing of the user's."""
+    pairs = (*_OPTIONS, f"IdentityFile={ledger.directory}/key", "IdentitiesOnly=yes")
+    return ["-F", "/dev/null", *(word for pair in pairs for word in ("-o", pair))]
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host, and the words that put a command on it."""
+
+    name: str
+    address: str
+    enter: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Hosts in one network. ``ssh`` is a program that takes a host's address and a command."""
+
+    hosts: tuple[Host, ...]
+    ssh: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells a command about the hosts, and puts it on the first one."""
+        return {
+            "AIBENCH_LAB_HOSTS": ",".join(host.address for host in self.hosts),
+            "AIBENCH_LAB_SSH": str(self.ssh),
+            "AIBENCH_LAB_ENTER": shlex.join(self.hosts[0].enter),
+        }
+
+
+@contextlib.contextmanager
+def hosts(count: int = 2) -> Iterator[Hosts]:
+    """So many hosts, ``lab-host-1`` at 10.98.0.1 and so on, on one bridge."""
+    with laboratory() as ledger:
+        make_keys(ledger)
+        bridge = ledger.network("-bridge")
+        run("ip", "-n", bridge, "link", "add", "bridge", "type", "bridge")
+        run("ip", "-n", bridge, "link", "set", "bridge", "up")
+        made = tuple(_host(ledger, bridge, number) for number in range(1, count + 1))
+        ssh = ledger.directory / "ssh"
+        ssh.write_text(f'#!/bin/sh\nexec ssh {shlex.join(ssh_options(ledger))} "$@"\n')
+        ssh.chmod(0o755)
+        yield Hosts(made, ssh)
+
+
+def _host(ledger: Ledger, bridge: str, number: int) -> Host:
+    """A host on the bridge, with a name of its own and an sshd."""
+    name, address = f"lab-host-{number}", f"10.98.0.{number}"
+    network = ledger.network(f"-{number}")
+    near, far = f"eth{number}", f"port{number}"
+    pair = ("type", "veth", "peer", "name", far, "netns", bridge)
+    run("ip", "-n", network, "link", "add", near, *pair)
+    run("ip", "-n", bridge, "link", "set", far, "master", "bridge", "up")
+    run("ip", "-n", network, "address", "add", f"{address}/24", "dev", near)
+    run("ip", "-n", network, "link", "set", near, "up")
+    names = ledger.directory / f"uts-{number}"
+    names.touch()
+    ledger.note("mount", names)
+    run("unshare", f"--uts={names}", "hostname", name)
+    sshd(ledger, network, address, prefix=("nsenter", f"--uts={names}"))
+    return Host(name, address, ("nsenter", f"--net=/run/netns/{network}", f"--uts={names}"))

@@ -1,0 +1,144 @@
+"""The main job on real NFS: what aibench does and says there, against the kernel's own counters."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aibench.model import READS, CacheState, RunRecord, Sample
+from aibench.store import read
+from tests.labs import nfs
+
+SESSION = Path(__file__).with_name("nfs_session.py")
+pytestmark = [pytest.mark.mounts, pytest.mark.slow]
+
+
+class Session:
+    """What a session of ``nfs_session.py`` in the lab found, and the records that it left here."""
+
+    def __init__(self, results: Path, name: str, **options: Any) -> None:
+        self.results = results
+        self.version = options.get("version", "4.2")
+        command = [sys.executable, SESSION, results, name]
+        done = nfs.inside(*command, **{"timeout": 250, **options})
+        assert done.code == 0, done.err
+        self.found = [json.loads(line) for line in done.out.splitlines()]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.found[0][name]
+
+    def record(self, name: str) -> RunRecord:
+        """The record of the run of that name."""
+        (path,) = (self.results / name).glob("*.jsonl")
+        return read(path)
+
+    def samples(self, name: str) -> list[Sample]:
+        """The samples of the run of that name that read files' bytes."""
+        record = self.record(name)
+        reading = {
+            (stage.workload, phase.name)
+            for stage in record.plan.stages
+            for phase in stage.measured
+            if phase.operation in READS
+        }
+        return [s for s in record.samples if (s.workload, s.phase) in reading]
+
+
+@pytest.fixture(scope="module", params=["3", "4.2"])
+def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """Every command in turn on a mount of this version."""
+    if lacking := nfs.missing():
+        pytest.skip(lacking)
+    results = tmp_path_factory.mktemp(f"nfs{request.param}")
+    return Session(results, "whole", version=request.param)
+
+
+def test_target(session: Session) -> None:
+    """The target of a run on NFS names type, server, export and version, and no device."""
+    target = session.record("first").target
+    four = session.version != "3"
+    assert target.fstype == ("nfs4" if four else "nfs")
+    assert target.source == ("127.0.0.1:/" if four else "127.0.0.1:/mnt/export")
+    assert (target.server, target.device, target.mount_point) == ("127.0.0.1", None, "/mnt/nfs")
+    assert f"vers={session.version}" in target.options
+    assert target.is_network
+    assert target.total_bytes is not None
+    assert target.total_bytes > 2**30
+
+
+def test_cold_agrees_with_own_count(session: Session) -> None:
+    """Each cold epoch delivered the bytes of its files, by aibench's count and by the mount's."""
+    samples = session.samples("again")
+    assert session["data"]["files"] == 60
+    assert [s.evidence.state for s in samples if s.evidence] == [CacheState.COLD] * 2
+    delivered = [s.evidence.delivered_bytes for s in samples if s.evidence]
+    assert delivered == pytest.approx([session["data"]["bytes"]] * 2, rel=0.02)
+    assert sum(filter(None, delivered)) == pytest.approx(session["counted"]["read"], rel=0.02)
+    for sample in samples:
+        assert sample.evidence is not None
+        assert sample.evidence.delivered_source == "NFS mount /mnt/nfs"
+        assert "the server's own cache is out of sight" in sample.evidence.reason
+
+
+def test_warm_is_warm(session: Session) -> None:
+    """A warm epoch on NFS finds its bytes in this client's memory, and the record says so."""
+    (sample,) = session.samples("warm")
+    assert sample.evidence is not None
+    assert sample.evidence.state is CacheState.WARM, sample.evidence.reason
+    assert sample.evidence.delivered_bytes == 0
+
+
+def test_all_kinds(session: Session) -> None:
+    """A run of all kinds on NFS measures each phase and finds no reason against it."""
+    assert session["all"]["code"] == 0, session["all"]["err"]
+    record = session.record("all")
+    assert record.complete
+    assert record.reasons == ()
+    assert all(stage.refusal is None for stage in record.plan.stages)
+    assert all(sample.reasons == () for sample in record.samples)
+    states = {s.evidence.state for s in session.samples("all") if s.evidence}
+    assert states <= {CacheState.COLD, CacheState.UNKNOWN}
+
+
+def test_doctor(session: Session) -> None:
+    """Doctor finds an NFS mount fit, and says that counters and O_DIRECT work there."""
+    assert session["doctor"]["code"] == 0
+    lines = session["doctor"]["out"].splitlines()
+    assert "ok       cache evidence: counted by NFS mount /mnt/nfs" in lines
+    assert "ok       O_DIRECT: works" in lines
+
+
+def test_verify_and_clean(session: Session) -> None:
+    """Data on NFS is verified byte for byte, and 'clean' removes all of it, its lock included."""
+    assert session["verify"]["code"] == 0, session["verify"]["err"]
+    assert "every byte as written" in session["verify"]["out"]
+    assert session["clean"]["code"] == 0, session["clean"]["err"]
+    assert session["left"] == []
+
+
+@nfs.requires_nfs("ganesha")
+def test_server_hangs(tmp_path: Path) -> None:
+    """A run ends, and its record says why, when the server stops answering for good."""
+    found = Session(tmp_path, "hang", server="ganesha")
+    assert found["code"] == 4, found["err"]
+    assert found.record("hang").reasons != ()
+
+
+@nfs.requires_nfs("ganesha")
+def test_two_clients(tmp_path: Path) -> None:
+    """A run on a directory where another client's run is under way is refused and names it."""
+    found = Session(tmp_path, "both", server="ganesha", clients=2).found
+    (second,) = (each for each in found if each)
+    assert second["code"] == 2, second["err"]
+    assert "is in use by another run (pid " in second["err"]
+    assert " on aibench-lab-0)" in second["err"]
+
+
+@nfs.requires_nfs("ganesha")
+def test_local_locks_are_named(tmp_path: Path) -> None:
+    """Where locks stay within a client, as with nolock, the record says that others aren't seen."""
+    Session(tmp_path, "both", server="ganesha", clients=2, version="3")
+    record = read(*(tmp_path / "second").glob("*.jsonl"))
+    assert "not_locked" in [warning.code for warning in record.warnings]

@@ -116,6 +116,32 @@ class Writer:
             raise self._failed(error) from error
 
 
+def end_unfinished(path: str, code: str, message: str) -> bool:
+    """Add the last line to the record of a process that can't do it any more.
+
+    False where that is not possible, or a line was cut off: then the record stays unfinished.
+    """
+    line = {
+        "kind": "done",
+        "finished_at": now(),
+        "reasons": [{"code": code, "message": message}],
+        "warnings": [],
+    }
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            size = os.fstat(fd).st_size
+            if size == 0 or os.pread(fd, 1, size - 1) != b"\n":
+                return False
+            os.write(fd, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError:
+        return False
+    return True
+
+
 def read(path: str | Path) -> RunRecord:
     """The record in the file ``path``, also of a run that did not finish.
 

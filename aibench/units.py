@@ -115,7 +115,9 @@ def format_rate_binary(value: float) -> str:
 
 
 def format_count(value: float) -> str:
-    """A count with a decimal prefix: ``12.3 k``."""
+    """A count with a decimal prefix: ``12.3 k``; small whole numbers as they are."""
+    if abs(value) < 1000 and value == int(value):
+        return str(int(value))
     return _scaled(value, list(_DECIMAL.items()), "").rstrip()
 
 

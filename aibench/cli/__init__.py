@@ -64,8 +64,22 @@ def commands() -> None:
     """
 
 
+#: What may touch a target, and so may hang there.
+_TOUCHING = frozenset({"run", "plan", "doctor", "verify", "clean"})
+
+
 def main() -> None:
-    """Run the command line; expected errors become one message and their exit code."""
+    """Run the command line; what may hang on a target runs in a child that is watched."""
+    if _TOUCHING.isdisjoint(sys.argv[1:]):
+        _main()
+        return
+    from aibench.cli.supervisor import supervised
+
+    supervised(_main)
+
+
+def _main() -> None:
+    """Run a command; expected errors become one message and their exit code."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no threads before workers are forked
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -23,6 +23,7 @@ from aibench.cli.options import (
 )
 from aibench.cli.progress import Progress
 from aibench.cli.signals import interruptible
+from aibench.cli.supervisor import tell_patience, tell_record
 from aibench.errors import AibenchError, Refused
 from aibench.judge import judge
 from aibench.model import Claim, Finding, Plan, RunRecord, Sample, System, Target
@@ -78,9 +79,10 @@ def command(
     Writes only inside TARGET/aibench-data, keeps a record of every sample, and ends with the
     verdicts on vendors' claims, the path of the record, and an HTML report beside it.
     """
-    place = find_target(target, given.pop("label"), given.pop("fstype"))
-    known_system, known_claims = chosen_system(system), chosen_claims(claims)
     patience_ns = parse_duration(patience)
+    tell_patience(patience_ns)
+    known_system, known_claims = chosen_system(system), chosen_claims(claims)
+    place = find_target(target, given.pop("label"), given.pop("fstype"))
     plan, engines = build_plan(place, given)
     refuse_if_nothing_runs(plan)
     if problems := misfits(plan, place):
@@ -124,6 +126,7 @@ class _Session:
         """(record, path) of the run; what ends it early is among the record's reasons."""
         record = self._header(workspace)
         writer = Writer(self.folder, record)
+        tell_record(writer.path)
         samples: list[Sample] = []
         reasons: tuple[Finding, ...] = ()
         try:
@@ -138,6 +141,7 @@ class _Session:
             raise
         finally:
             writer.finish(reasons)
+            tell_record("")
         finished = replace(
             record, samples=tuple(samples), finished_at=now(), complete=True, reasons=reasons
         )

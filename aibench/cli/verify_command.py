@@ -9,6 +9,7 @@ import click
 
 from aibench.cli.output import say, show
 from aibench.cli.signals import interruptible
+from aibench.cli.supervisor import tell_patience
 from aibench.errors import TargetError
 from aibench.probes import mounts
 from aibench.units import format_count, format_size, parse_duration
@@ -34,10 +35,12 @@ def command(target: str, patience: str, as_json: bool) -> None:
     Exit code 0 when every byte is as written; 1 when one is wrong, and the first one is named;
     3 when a data set could not be compared, because it is not complete.
     """
+    patience_ns = parse_duration(patience)
+    tell_patience(patience_ns)
     place = mounts.describe(target)
     if not os.path.isdir(place.path):
         raise TargetError(f"{target} is not a directory")
-    checked = _verify(place.path, parse_duration(patience))
+    checked = _verify(place.path, patience_ns)
     if as_json:
         show(json.dumps({"format": 1, "data": [asdict(one) for one in checked]}, indent=2))
     elif not checked:

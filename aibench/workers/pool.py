@@ -43,6 +43,9 @@ _CODES = {
     errno.EIO: ("io_error", "the target returned an I/O error"),
     errno.ESTALE: ("stale", "the target returned a stale file handle"),
     errno.ENOTCONN: ("target_lost", "the target's filesystem went away"),
+    errno.ECONNABORTED: ("target_lost", "the target's filesystem went away"),
+    errno.EHOSTDOWN: ("target_lost", "the target's server is gone"),
+    errno.ENODEV: ("target_lost", "the target's device went away"),
     errno.ETIMEDOUT: ("target_lost", "the target's server did not answer in time"),
     errno.ENOENT: ("vanished", "a file or directory of aibench's vanished"),
 }

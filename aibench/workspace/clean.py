@@ -81,6 +81,7 @@ def _remove_root(workspace: Workspace, cleaned: Cleaned) -> None:
     marker = read_json(workspace.fd, MARKER)
     try:
         os.rename(NAME, temporary, src_dir_fd=parent, dst_dir_fd=parent)
+        workspace.unlock()  # an open file that is removed leaves another name on some filesystems
         try:
             for name in (LOCK, MARKER):
                 with suppress(FileNotFoundError):

@@ -91,10 +91,18 @@ class Workspace:
 
     def close(self) -> None:
         """Let others in, and let go of the directory."""
-        for fd in (self._lock_fd, self.fd):
-            if fd >= 0:
-                os.close(fd)
-        self._lock_fd = self.fd = -1
+        self.unlock()
+        if self.fd >= 0:
+            with suppress(OSError):  # nothing was written through it
+                os.close(self.fd)
+        self.fd = -1
+
+    def unlock(self) -> None:
+        """Let others in."""
+        if self._lock_fd >= 0:
+            with suppress(OSError):  # a target that went away has told so before
+                os.close(self._lock_fd)
+        self._lock_fd = -1
         self.locked = False
 
     def path(self, directory: str) -> str:
@@ -231,7 +239,13 @@ def read_json(directory: int, name: str) -> Any:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return None
-        return json.loads(os.read(fd, _LARGEST_MARKER))
+        content = b""
+        while len(content) < _LARGEST_MARKER:
+            piece = os.read(fd, _LARGEST_MARKER - len(content))
+            if not piece:
+                break
+            content += piece
+        return json.loads(content)
     except (ValueError, RecursionError):
         return None
     finally:

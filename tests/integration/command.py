@@ -104,7 +104,7 @@ class Stand:
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
             with suppress(OSError):
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                 place = os.readlink(entry / "cwd")
                 if command and (str(self.target) in command or place.startswith(str(self.target))):
                     found.append(f"{entry.name} {command}")

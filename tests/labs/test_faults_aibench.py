@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.mounts, pytest.mark.slow, unless(faults.missing())]
 MANY = ("-w", "load-4k", "--repeats", "200", "--set", "files=200", "--set", "workers=2")
 SAVE = ("-w", "checkpoint-save", "--repeats", "1", "--set", "ranks=2", "--set", "scale=1e-4")
 PATIENCE = ("--patience", "2s")
-BOUND_S = 12
+BOUND_S = 20
 """Patience, twice more for tidying up, and a busy machine."""
 
 
@@ -39,14 +39,19 @@ def struck(
 
 
 def ended(process: "subprocess.Popen[str]", faulty: Faulty, said: str = "") -> Done:
-    """How a process ended; a hanging one is released, and the test fails."""
+    """How a process ended; a hanging one is released, and the test fails.
+
+    What it started and had to leave to the kernel holds the pipes until the target answers.
+    """
     try:
-        out, err = process.communicate(timeout=BOUND_S)
+        process.wait(timeout=BOUND_S)
     except subprocess.TimeoutExpired:
         faulty.ask()
         process.kill()
         out, err = process.communicate()
         raise AssertionError(f"still there after {BOUND_S} s:\n{said}{err}") from None
+    faulty.ask()
+    out, err = process.communicate(timeout=BOUND_S)
     return Done(process.returncode, out, said + err)
 
 
@@ -141,7 +146,7 @@ def test_hang_in_the_middle(tmp_path: Path, operation: str) -> None:
         done = struck(stand, faulty, lambda: faulty.ask(hang=[operation]), *MANY)
         faulty.ask()
         assert done.code == 4, done.err
-        assert codes(stand.record()) == ["worker_failed"]
+        assert codes(stand.record()) in (["worker_failed"], ["target_hangs"])
         assert left_running(stand) == []
 
 

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 _POLL_S = 0.2
@@ -21,6 +22,8 @@ _DEFAULT_PATIENCE_NS = 120 * 10**9
 _LONGER = 1.25
 _LONGER_NS = 10**9
 _GRACE_S = 1.0
+#: A turn of the loop that takes as long as this was stopped itself, as the child may have been.
+_STOPPED_S = 2.0
 _PATH_BYTES = 4096
 _PR_SET_PDEATHSIG = 1
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -43,8 +46,7 @@ def tell_record(path: str) -> None:
 
 def supervised(body: Callable[[], None]) -> NoReturn:
     """Run ``body`` in a child and exit as it does; exit with 4 when it hangs in the kernel."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     parent = os.getpid()
     tell_patience(_DEFAULT_PATIENCE_NS)
     child = os.fork()
@@ -57,6 +59,13 @@ def supervised(body: Callable[[], None]) -> NoReturn:
     os._exit(_watch(child))
 
 
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError, ValueError):  # nobody listens any more
+                stream.flush()
+
+
 def _leave(body: Callable[[], None]) -> NoReturn:
     """Run ``body`` and exit; at once where a worker hangs, which Python would wait for."""
     try:
@@ -64,8 +73,7 @@ def _leave(body: Callable[[], None]) -> NoReturn:
         code: object = 0
     except SystemExit as left:
         code = left.code
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     loaded = sys.modules.get("multiprocessing")
     if loaded is not None and loaded.active_children():
         os._exit(code if isinstance(code, int) else 4)
@@ -77,6 +85,7 @@ def _watch(child: int) -> int:
     from aibench.probes.patience import Patience
 
     patience, limit_ns = Patience(_limit_ns(), writes=True), _limit_ns()
+    looked = time.monotonic()
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -84,7 +93,9 @@ def _watch(child: int) -> int:
         got = signal.sigtimedwait((*_PASSED_ON, signal.SIGCHLD), _POLL_S)
         if got is not None and got.si_signo in _PASSED_ON and got.si_code != _FROM_TERMINAL:
             os.kill(child, got.si_signo)
-        if limit_ns != _limit_ns():
+        was_stopped = time.monotonic() - looked > _STOPPED_S
+        looked = time.monotonic()
+        if was_stopped or limit_ns != _limit_ns():
             patience, limit_ns = Patience(_limit_ns(), writes=True), _limit_ns()
         patience.note(*_times_scheduled(child))
         if patience.is_over():
@@ -125,8 +136,8 @@ def _end_record(code: str, message: str) -> None:
 
 
 def _say(message: str) -> None:
-    sys.stderr.write(f"aibench: {message}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody listens any more
+        os.write(2, f"aibench: {message}\n".encode(errors="replace"))
 
 
 def _times_scheduled(pid: int) -> tuple[int, ...]:

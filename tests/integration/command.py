@@ -104,7 +104,9 @@ class Stand:
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
             with suppress(OSError):
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                command = (
+                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
                 place = os.readlink(entry / "cwd")
                 if command and (str(self.target) in command or place.startswith(str(self.target))):
                     found.append(f"{entry.name} {command}")
@@ -142,10 +144,15 @@ def eventually(condition: Callable[[], object], limit_s: float = 20) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """The processes whose parent is ``pid``."""
+    """The ids of the processes that a process has started."""
     with suppress(OSError):
         return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
+
+
+def workers(pid: int) -> list[int]:
+    """The ids of the workers of a command: it watches the process that starts them."""
+    return [worker for child in children(pid) for worker in children(child)]
 
 
 def codes(record: RunRecord) -> list[str]:

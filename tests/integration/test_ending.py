@@ -17,10 +17,10 @@ from tests.integration.command import (
     LIMIT_S,
     SMALL,
     Stand,
-    children,
     codes,
     eventually,
     finished,
+    workers,
 )
 
 pytestmark = pytest.mark.slow
@@ -114,7 +114,7 @@ def test_interrupted_verification(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     assert stand.run(*LARGE).code == 0
     with stand.start("verify", stand.target) as process:
-        assert eventually(lambda: children(process.pid))
+        assert eventually(lambda: workers(process.pid))
         process.send_signal(signal.SIGTERM)
         done = finished(process)
     assert done.code == 4
@@ -127,7 +127,7 @@ def test_killed_worker(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     with stand.start("run", stand.target, *LARGE) as process:
         assert eventually(lambda: generated(stand))
-        victim = random.Random(1).choice(children(process.pid))
+        victim = random.Random(1).choice(workers(process.pid))
         os.kill(victim, signal.SIGKILL)
         done = finished(process)
     assert done.code == 4

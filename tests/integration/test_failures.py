@@ -13,7 +13,16 @@ import pytest
 
 from aibench.store import read
 from tests import lab
-from tests.integration.command import LARGE, SMALL, Done, Stand, codes, eventually, finished
+from tests.integration.command import (
+    LARGE,
+    SMALL,
+    Done,
+    Stand,
+    children,
+    codes,
+    eventually,
+    finished,
+)
 
 pytestmark = pytest.mark.slow
 SAVE = ("-w", "checkpoint-save", "--repeats", "2", "--set", "ranks=2")
@@ -345,7 +354,8 @@ class TestCompany:
                 for command in ("run", "clean", "verify"):
                     done = stand.do(command, stand.target)
                     assert done.code == 2
-                    assert f"is in use by another run (pid {process.pid} on " in done.err
+                    (holder,) = children(process.pid)
+                    assert f"is in use by another run (pid {holder} on " in done.err
             finally:
                 process.send_signal(signal.SIGCONT)
                 process.terminate()

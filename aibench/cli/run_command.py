@@ -166,8 +166,9 @@ class _Session:
 
     def _header(self, workspace: Workspace) -> RunRecord:
         remarks = self.remarks
-        if workspace.lock_problem is not None:
-            message = f"{workspace.lock_problem}: another run would not be noticed"
+        problem = workspace.lock_problem or _local_locks(self.target)
+        if problem is not None:
+            message = f"{problem}: another run would not be noticed"
             remarks += (Finding(code="not_locked", message=message),)
         used = {stage.engine for stage in self.plan.stages if stage.refusal is None}
         return RunRecord(
@@ -182,6 +183,12 @@ class _Session:
             engines={name: self.engines[name].version() or "" for name in sorted(used)},
             warnings=remarks,
         )
+
+
+def _local_locks(target: Target) -> str | None:
+    """The mount option that keeps locks from other clients, in words; None where there is none."""
+    found = {"nolock", "local_lock=all", "local_lock=flock"} & set(target.options)
+    return f"the mount option {min(found)} hides locks from other clients" if found else None
 
 
 def _tidy(workspace: Workspace, *, keep: bool) -> None:

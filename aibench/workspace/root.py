@@ -74,6 +74,7 @@ class Workspace:
         with suppress(OSError):  # a full filesystem can't be told who holds the lock
             os.ftruncate(self._lock_fd, 0)
             os.pwrite(self._lock_fd, f"pid {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+            os.fsync(self._lock_fd)  # other clients of a network mount read it
 
     def _holder(self) -> str:
         said = os.pread(self._lock_fd, 200, 0).decode(errors="replace").strip()

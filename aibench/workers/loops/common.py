@@ -2,6 +2,7 @@
 
 import mmap
 import os
+from contextlib import suppress
 from stat import S_ISDIR
 
 import numpy as np
@@ -22,7 +23,8 @@ def aligned_buffer(size: int) -> NDArray[np.uint8]:
     rounded = max(-(-size // ALIGNMENT), 1) * ALIGNMENT
     memory = mmap.mmap(-1, rounded)
     if rounded >= _HUGE_PAGE:
-        memory.madvise(mmap.MADV_HUGEPAGE)
+        with suppress(OSError):  # a kernel without huge pages says EINVAL
+            memory.madvise(mmap.MADV_HUGEPAGE)
     buffer = np.frombuffer(memory, dtype=np.uint8)
     buffer[:] = 1
     return buffer

@@ -26,7 +26,7 @@ from aibench.model import (
 from aibench.units import format_size_binary
 
 _SECTOR = 512
-_LAYOUT_BLOCK = 2**20
+_LAYOUT_BLOCK = 2**18
 
 Depth = Annotated[int, Field(ge=1, le=4096, strict=True)]
 Jobs = Annotated[int, Field(ge=0, le=1024, strict=True)]

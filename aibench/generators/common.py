@@ -58,6 +58,6 @@ def layout(population: Population, processes: int) -> Phase:
         population=population,
         processes=processes,
         sync=SyncPolicy.NONE,
-        io_size=2**20,
+        io_size=2**18,  # small enough to stay in the CPU cache between making and writing
         measured=False,
     )

@@ -87,7 +87,7 @@ class _Fake:
             clock=self.clock, begin=self.begin, open=self.open, readv=self.readv,
             write=self.write, listdir=self.call("listdir"), fstat=self.call("fstat"),
             fsync=self.call("fsync"), close=self.call("close"), stat=self.call("stat"),
-            ftruncate=self.call("ftruncate"), mkdir=self.call("mkdir"),
+            push=self.call("push"), ftruncate=self.call("ftruncate"), mkdir=self.call("mkdir"),
             rename=self.call("rename"), unlink=self.call("unlink"),
         )  # fmt: skip
 
@@ -128,7 +128,7 @@ def _instant_calls(population: Population) -> Calls:
     return Calls(
         clock=time.perf_counter_ns, begin=nothing, open=open_, readv=readv, write=write,
         listdir=nothing, fstat=nothing, fsync=nothing, close=nothing, stat=nothing,
-        ftruncate=nothing, mkdir=nothing, rename=nothing, unlink=nothing,
+        push=nothing, ftruncate=nothing, mkdir=nothing, rename=nothing, unlink=nothing,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ A backend is a bundle of functions. The loops bind them to local names once, so 
 null engine's) and the real ones cost the loop the same.
 """
 
+import ctypes
 import os
 import time
 from collections.abc import Callable
@@ -18,7 +19,8 @@ class Calls:
     """What a loop may do to the world, with the signatures of `os`.
 
     ``clock`` tells nanoseconds; ``begin`` is called once with the common start. Paths are bytes
-    relative to the directory descriptor given as ``dir_fd``.
+    relative to the directory descriptor given as ``dir_fd``. ``push`` (descriptor, offset, length)
+    has written bytes sent to the storage from now on, and waits for none of them.
     """
 
     clock: Callable[[], int]
@@ -27,6 +29,7 @@ class Calls:
     fstat: Function
     readv: Function
     write: Function
+    push: Function
     fsync: Function
     close: Function
     ftruncate: Function
@@ -35,6 +38,16 @@ class Calls:
     mkdir: Function
     rename: Function
     unlink: Function
+
+
+_LIBC = ctypes.CDLL(None)
+_LIBC.sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_SYNC_FILE_RANGE_WRITE = 2
+
+
+def _push(fd: int, offset: int, length: int) -> None:
+    """See sync_file_range(2). Where it is not to be had nothing is lost: a sync follows anyway."""
+    _LIBC.sync_file_range(fd, offset, length, _SYNC_FILE_RANGE_WRITE)
 
 
 def _nothing(_start: int) -> None:
@@ -50,6 +63,7 @@ def real_calls() -> Calls:
         fstat=os.fstat,
         readv=os.readv,
         write=os.write,
+        push=_push,
         fsync=os.fsync,
         close=os.close,
         ftruncate=os.ftruncate,

@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -198,10 +199,12 @@ def on_a_terminal(stand: Stand, *arguments: str, **environment: str) -> str:
     return seen.decode()
 
 
+@pytest.mark.skipif(shutil.which("fio") is None, reason="fio is not installed")
 def test_terminal(tmp_path: Path) -> None:
     """On a terminal one line changes in place, with share, rate and time left, and goes away."""
-    seen = on_a_terminal(Stand(tmp_path), *SMALL, "--set", "files=25000")
-    assert re.search(r"\[1/1\] load-4k: layout  \d+%  [\d.]+ [kM]?B/s  [^\r]+ left", seen)
+    timed = ("-w", "block", "--repeats", "1", "--set", "file_size=8MiB", "--set", "runtime=1500ms")
+    seen = on_a_terminal(Stand(tmp_path), *SMALL, *timed)
+    assert re.search(r"\[\d/\d\] block: seq-read  \d+%  [\d.]+ [kMG]?B/s  [^\r]+ left", seen)
     assert re.search(r"\(run: about [^\r]+ left\)", seen)
     assert "\x1b[" in seen
     assert "epoch (calibrate)" in seen

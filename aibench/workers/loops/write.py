@@ -14,6 +14,8 @@ from aibench.workers.log import Log
 from aibench.workers.loops.common import aligned_buffer, blame, make_directory, open_directory
 from aibench.workers.share import block_of
 
+#: After so many bytes of a file the storage begins with them, while the next ones are made.
+_PUSHED = 8 * 2**20
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -23,6 +25,12 @@ def write_all(calls: Calls, fd: int, data: memoryview) -> None:
     while count < len(data):
         data = data[count:]
         count = calls.write(fd, data)
+
+
+def _push(calls: Calls, fd: int, written: int) -> None:
+    """Let the storage begin with what was written since the last time, when it is enough."""
+    if written % _PUSHED == 0:
+        calls.push(fd, written - _PUSHED, _PUSHED)
 
 
 def _granules(job: Job, slot: int) -> Iterator[tuple[int, range]]:
@@ -75,6 +83,7 @@ def prepare_write(  # noqa: PLR0915 - the hot loop stays in one place
                 content.fill(buffer[: -(-length // BLOCK) * BLOCK], index, offset)
             write_all(calls, fd, view[:length])
             cells[base + 1] = before + offset + length
+            _push(calls, fd, offset + length)
         if phase.sync is not SyncPolicy.NONE:
             calls.fsync(fd)
         calls.close(fd)

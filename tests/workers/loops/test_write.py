@@ -19,6 +19,7 @@ from aibench.workers.loops.write import write_all
 from aibench.workers.share import block_of
 from tests import build, lab
 from tests.engines.files import assert_written, population, present, run, site
+from tests.integration.command import eventually
 
 MIB = 2**20
 
@@ -115,6 +116,22 @@ def test_a_signal_in_the_middle_of_a_write_loses_nothing() -> None:
         os.close(writer)
     assert received == data
     assert len(lengths) > 1
+
+
+@pytest.mark.mounts
+@lab.requires_mounts
+def test_the_device_works_meanwhile(tmp_path: Path) -> None:
+    """What is written of a large file goes to the device before anybody asks for a sync."""
+    files = population(1, sizes=Sizes(distribution="fixed", mean=35 * MIB))
+    with lab.loop_mount(tmp_path, "ext4", size=128 * MIB) as mount:
+        counters = Path(f"/sys/class/block/{mount.device}/stat")
+
+        def written() -> int:
+            return 512 * int(counters.read_text().split()[6])
+
+        before = written()
+        run(build.phase(operation=Operation.WRITE_FILES, population=files), mount.path)
+        assert eventually(lambda: written() - before >= 32 * MIB, limit_s=3)
 
 
 @pytest.mark.parametrize(

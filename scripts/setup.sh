@@ -5,6 +5,16 @@ say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
 may_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
+# Runs a command while packages that are installed start none of their services.
+without_services() (
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+  fi
+  "$@"
+)
+
 # install_packages PACKAGE...: by apt, quietly; fails without a word where that is not possible.
 install_packages() {
   may_install || return 1
@@ -12,8 +22,8 @@ install_packages() {
     apt-get update -qq >/dev/null 2>&1 || true
     apt_updated=1
   fi
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" \
-    >/dev/null 2>&1 </dev/null
+  DEBIAN_FRONTEND=noninteractive without_services \
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 </dev/null
 }
 
 # The first Python that is new enough.

@@ -16,8 +16,8 @@ from aibench.workspace.clean import Cleaned, clean, clean_unfinished
 def command(target: str) -> None:
     """Remove the data that aibench left under TARGET.
 
-    Only names that aibench gives are removed; anything else is left alone and named, and then
-    the exit code is 1.
+    Only names that aibench gives are removed; anything else is left alone and named, as is a
+    directory with a file that is open, and then the exit code is 1.
     """
     if not os.path.isdir(target):
         raise TargetError(f"{target} is not a directory")
@@ -36,9 +36,12 @@ def command(target: str) -> None:
     left = [*unfinished.left, *(cleaned.left if cleaned is not None else [])]
     for path in left:
         say(f"left alone, because aibench did not make it: {path}")
+    busy = [*unfinished.busy, *(cleaned.busy if cleaned is not None else [])]
+    for path in busy:
+        say(f"a file in it is still open, clean again when it is closed: {path}")
     if cleaned is None and not unfinished.removed and not left:
         say(f"nothing of aibench's is under {target}")
-    raise SystemExit(1 if left else 0)
+    raise SystemExit(1 if left or busy else 0)
 
 
 def _clean(target: str) -> tuple[Cleaned | None, Cleaned]:

@@ -1,9 +1,11 @@
 """Removes what aibench made, by the names that it gives, and nothing else.
 
 Every step is relative to a directory descriptor and follows no link; mount points inside are left
-alone, and so is every name that aibench does not give.
+alone, and so is every name that aibench does not give. A file that is removed while it is open gets
+another name from NFS or FUSE; where its reader is gone by now, that one goes too.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -41,22 +43,32 @@ class _Level:
     inside: "_Level | None" = None
 
 
+#: What the NFS client and libfuse call a file that was removed while it was open.
+_REMOVED = r"\.nfs[0-9a-f]{24}|\.fuse_hidden[0-9a-f]{16,24}"
 _nothing = _pattern(r"(?!)")
-_FILES = _Level(_pattern(r"[fr]\d{10}(\.tmp)?"), _nothing)
-_SET = _Level(_pattern(r"manifest\.json(\.new)?|progress-\d{4,}"), _pattern(r"d\d{6,}"), _FILES)
+_FILES = _Level(_pattern(rf"[fr]\d{{10}}(\.tmp)?|{_REMOVED}"), _nothing)
+_SET = _Level(
+    _pattern(rf"manifest\.json(\.new)?|progress-\d{{4,}}|{_REMOVED}"), _pattern(r"d\d{6,}"), _FILES
+)
 _SETS = _Level(_nothing, _pattern(r"[a-z0-9][a-z0-9-]*"), _SET)
-_ROOT = _Level(_pattern(r"\.aibench-probe-[0-9a-f]{12}"), _pattern("data|scratch"), _SETS)
+_ROOT = _Level(
+    _pattern(rf"\.aibench-probe-[0-9a-f]{{12}}|{_REMOVED}"), _pattern("data|scratch"), _SETS
+)
 _HALF_MADE = _Level(_pattern(rf"{re.escape(LOCK)}|{re.escape(MARKER)}(\.new)?"), _nothing)
 
 
 @dataclass(slots=True)
 class Cleaned:
-    """What was removed, and the paths that were left because aibench did not make them."""
+    """What was removed, and the paths that were left because aibench did not make them.
+
+    ``busy`` are directories in which a removed file has another name as long as it is open.
+    """
 
     files: int = 0
     directories: int = 0
     bytes: int = 0
     left: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
 
     @property
     def removed(self) -> bool:
@@ -69,7 +81,7 @@ def clean(workspace: Workspace) -> Cleaned:
     cleaned = Cleaned()
     mount = mount_of(workspace.fd)
     _empty(workspace.fd, workspace.root, _ROOT, mount, cleaned, keep=(MARKER, LOCK))
-    if not cleaned.left:
+    if not cleaned.left and not cleaned.busy:
         _remove_root(workspace, cleaned)
     return cleaned
 
@@ -142,7 +154,12 @@ def _empty(
         entry = os.stat(name, dir_fd=fd, follow_symlinks=False)
         where = f"{path}/{name}"
         if stat.S_ISREG(entry.st_mode) and level.files(name):
-            os.unlink(name, dir_fd=fd)
+            try:
+                os.unlink(name, dir_fd=fd)
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                continue  # a file that was removed before and is still open; its directory tells
             cleaned.files += 1
             cleaned.bytes += entry.st_size
         elif stat.S_ISDIR(entry.st_mode) and level.directories(name) and level.inside:
@@ -164,10 +181,16 @@ def _enter(
         if mount_of(fd) != mount:
             cleaned.left.append(path)
             return
-        before = len(cleaned.left)
+        before = len(cleaned.left) + len(cleaned.busy)
         _empty(fd, path, level, mount, cleaned)
     finally:
         os.close(fd)
-    if len(cleaned.left) == before:
+    if len(cleaned.left) + len(cleaned.busy) > before:
+        return
+    try:
         os.rmdir(name, dir_fd=parent)
         cleaned.directories += 1
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        cleaned.busy.append(path)

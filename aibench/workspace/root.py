@@ -191,17 +191,25 @@ def _check(fd: int, root: str, parent: int) -> None:
 
 
 def make(target: str) -> Workspace:
-    """The workspace under ``target``, made now unless it exists."""
+    """The workspace under ``target``, made now unless it exists.
+
+    Another client may have made it: a network mount goes on for a while without its name, and only
+    renaming meets it.
+    """
     if (known := find(target)) is not None:
         return known
     parent = os.open(os.path.realpath(target), DIRECTORY)
     try:
         _make_in(parent, f"{UNFINISHED}{secrets.token_hex(4)}")
         os.fsync(parent)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
     finally:
         os.close(parent)
     workspace = find(target)
-    assert workspace is not None
+    if workspace is None:
+        raise WorkspaceError(f"{target}/{NAME} comes and goes: something else removes it")
     return workspace
 
 

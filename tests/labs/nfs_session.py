@@ -5,6 +5,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.labs.nfs_probe import CLIENT, MOUNT, control, meet, server_bytes
+from tests.labs.nfs_probe import CLIENT, EXPORT, MOUNT, control, meet, server_bytes
 
 DATA = MOUNT / "aibench-data"
 SMALL = ("-w", "load-4k", "--set", "files=500", "--set", "workers=2")
@@ -53,7 +54,10 @@ def whole() -> dict[str, Any]:
     found["counted"] = {"read": after[0] - read, "written": after[1] - written}
     found["warm"] = run("warm", *LOAD, "--repeats", "1", "--cache", "warm")
     found["all"] = run("all", *ALL_KINDS)
+    found["direct"] = run("direct", *LOAD, "--repeats", "1", "--cache", "direct")
     found["verify"] = aibench("verify", str(MOUNT))
+    with next(DATA.glob("data/*/d*/f*")).open("rb"):
+        found["busy"] = aibench("clean", str(MOUNT))
     found["clean"] = aibench("clean", str(MOUNT))
     found["left"] = [name for name in os.listdir(MOUNT) if name.startswith("aibench")]
     return found
@@ -94,6 +98,20 @@ def hang() -> dict[str, Any]:
     return {"said": said, "code": run.process.wait(timeout=60), "err": run.log.read_text()}
 
 
+def removed() -> dict[str, Any]:
+    """A run whose data set is removed on the server in the middle, and one a little later.
+
+    Its machine believes its cache for three seconds (``actimeo=3``).
+    """
+    begun = Begun(*LOAD, "--repeats", "1000", "--results", f"{sys.argv[1]}/removed")
+    time.sleep(1)
+    shutil.rmtree(EXPORT / "aibench-data/data", ignore_errors=True)
+    code = begun.process.wait(timeout=60)
+    found = {"code": code, "err": begun.log.read_text()}
+    time.sleep(4)
+    return found | {"again": run("again", *LOAD, "--repeats", "1")}
+
+
 def both() -> dict[str, Any]:
     """Two clients that run on the same directory, the second when the first is in the middle."""
     if CLIENT == 1:
@@ -108,6 +126,28 @@ def both() -> dict[str, Any]:
     return {"first": first.process.wait(timeout=60)}
 
 
+def late() -> dict[str, Any]:
+    """Two clients that take turns; what one has looked up, the other one changes meanwhile.
+
+    The second looks for a workspace in vain before the first makes one (its kernel goes on without
+    the name), runs on it, cleans it away, and the first, which knows the names, runs again.
+    """
+    if CLIENT == 1:
+        found = {"absent": aibench("verify", str(MOUNT))}
+        meet("looked")
+        meet("made")
+        found["second"] = run("late-second", *SMALL, "--repeats", "1")
+        found["clean"] = aibench("clean", str(MOUNT))
+        meet("cleaned")
+        return found
+    meet("looked")
+    found = {"first": run("late-first", *SMALL, "--repeats", "1")}
+    meet("made")
+    meet("cleaned")
+    found["again"] = run("late-again", *SMALL, "--repeats", "1")
+    return found
+
+
 if __name__ == "__main__":
-    session = {each.__name__: each for each in (whole, hang, both)}[sys.argv[2]]
+    session = {each.__name__: each for each in (whole, hang, removed, both, late)}[sys.argv[2]]
     sys.stdout.write(json.dumps(session()) + "\n")

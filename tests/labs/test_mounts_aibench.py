@@ -9,7 +9,7 @@ import pytest
 from aibench.model import READS, CachePolicy, CacheState, RunRecord
 from aibench.probes import mounts
 from tests import lab
-from tests.integration.command import BLOCK, FILES, NAMES, SMALL, Stand, eventually
+from tests.integration.command import BLOCK, FILES, NAMES, SMALL, Stand, children, eventually
 from tests.lab import MIB
 from tests.labs import distributed, faults, limits, undoing
 from tests.labs.mount import KINDS
@@ -84,6 +84,17 @@ def test_doctor(measured: tuple[str, Stand]) -> None:
     assert evidence["status"] == "warning"
 
 
+def test_direct(measured: tuple[str, Stand]) -> None:
+    """Files of odd sizes are read whole with O_DIRECT, whatever alignment is asked for there."""
+    _, stand = measured
+    words = ("-w", "load-imagenet", "--repeats", "1", "--set", "files=64", "--set", "batch=8")
+    done = stand.run(*words, "--cache", "direct")
+    assert done.code == 0, done.err
+    (sample,) = stand.record().samples
+    assert sample.evidence is not None
+    assert sample.evidence.state is CacheState.UNKNOWN, sample.evidence.reason
+
+
 def test_verify_and_clean(measured: tuple[str, Stand]) -> None:
     """What was written verifies, and clean leaves nothing, whatever an open file means there."""
     _, stand = measured
@@ -130,12 +141,13 @@ def test_lock_reaches_other_clients(tmp_path: Path) -> None:
         process = first.start("run", first.target, *many)
         try:
             assert eventually((second.workspace / "data").is_dir)
+            (holder,) = children(process.pid)  # what is started watches what runs
             done = second.run(*SMALL)
         finally:
             process.terminate()
             process.communicate(timeout=30)
         assert done.code == 2
-        assert f"in use by another run (pid {process.pid} on " in done.err
+        assert f"in use by another run (pid {holder} on " in done.err
 
 
 LOAD = ("-w", "checkpoint-load", "--repeats", "1", "--set", "ranks=2", "--set", "scale=4e-4")

@@ -41,8 +41,23 @@ def test_clean(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["mine"]
 
 
+@pytest.mark.parametrize("place", ["", "data/demo/", "data/demo/d000000/", "scratch/x/d000000/"])
+@pytest.mark.parametrize("name", [".nfs000000000000a1b2c3d4e5f6", ".fuse_hidden0000002a00000001"])
+def test_names_of_removed_files(tmp_path: Path, place: str, name: str) -> None:
+    """A file of ours that was removed while a client had it open goes when that client is gone."""
+    workspace = furnished(tmp_path)
+    path = tmp_path / NAME / place / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
+    cleaned = clean(workspace)
+    workspace.close()
+    assert cleaned.left == cleaned.busy == []
+    assert os.listdir(tmp_path) == []
+
+
 #: Foreign things, by their place in the workspace.
 FOREIGN = [
+    ".nfs1", "data/demo/.nfs000000000000a1b2c3d4e5f6.bak", "data/.nfs000000000000a1b2c3d4e5f6",
     "notes.txt", "data/notes.txt", "data/demo/notes.txt", "data/demo/d000000/notes.txt",
     "data/demo/d000000/f123", "data/demo/d000000/f0000000000.bak", "scratch/x.tar",
     "data/demo/f0000000000", "data/demo/d000000/d000000/f0000000000", "data/My Data/x",

@@ -2,6 +2,8 @@
 
 import json
 import os
+from multiprocessing import Queue, get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,28 @@ def test_small_json_files(tmp_path: Path) -> None:
         assert os.listdir(tmp_path) == ["a"]
     finally:
         os.close(fd)
+
+
+def _make_and_tell(target: Path, gate: Barrier, told: "Queue[str]") -> None:
+    gate.wait(20)
+    try:
+        told.put(str(read_json(make(str(target)).fd, MARKER)["id"]))
+    except Exception as error:  # noqa: BLE001 - the parent compares it with an id
+        told.put(repr(error))
+
+
+@pytest.mark.parametrize("turn", range(10))
+def test_made_by_many_at_once(tmp_path: Path, turn: int) -> None:
+    """Of runs that begin at one moment, one makes the workspace and all find it."""
+    fork = get_context("fork")
+    gate, told = fork.Barrier(6), fork.Queue()
+    target = tmp_path / str(turn)
+    target.mkdir()
+    makers = [fork.Process(target=_make_and_tell, args=(target, gate, told)) for _ in range(6)]
+    for maker in makers:
+        maker.start()
+    found = {told.get(timeout=30) for _ in makers}
+    for maker in makers:
+        maker.join(30)
+    assert found == {read_json(make(str(target)).fd, MARKER)["id"]}
+    assert [entry.name for entry in target.iterdir()] == [NAME]

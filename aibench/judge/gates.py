@@ -150,7 +150,8 @@ def _clients(record: RunRecord, samples: Sequence[Sample], claim: Claim) -> list
     one_suffices = claim.scope.casefold() in ONE_CLIENT_SCOPES and not record.target.is_network
     if one_suffices or hosts(samples) > 1:
         return []
-    message = f"one client can't show that a storage {claim.scope} is at its limit"
+    unit = claim.scope if "storage" in claim.scope else f"storage {claim.scope}"
+    message = f"one client can't show that a {unit} is at its limit"
     return [
         Gate(
             finding=Finding(code="single_client", message=message),

@@ -132,8 +132,7 @@ def _phase(name: str, phase: dict[str, Any]) -> Iterator[str]:
 def _warnings(document: dict[str, Any]) -> Iterator[str]:
     lines = [warning["message"] for warning in document["run"]["warnings"]]
     for workload in document["workloads"]:
-        for phase in workload["phases"]:
-            lines += [f"{workload['name']}, {text}" for text in wording.findings(phase)]
+        lines += [f"{workload['name']}, {text}" for text in wording.findings(workload["phases"])]
     if lines:
         yield "#### To know about these figures"
         yield from _bullets(lines)

@@ -1,6 +1,6 @@
 """The report for a terminal: verdicts first, then each workload, then what was not tested."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
@@ -200,15 +200,14 @@ def _figure_rows(phase: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         first = ("", "", "")
 
 
-def _phase_notes(phases: Iterable[dict[str, Any]]) -> Iterator[str]:
+def _phase_notes(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     """What was asked, once for all phases that were asked alike; then what to know of each."""
     alike: dict[str, list[str]] = {}
     for phase in phases:
         alike.setdefault(wording.asked(phase), []).append(phase["name"])
     for asked, names in alike.items():
         yield f"{', '.join(names)}: {asked}."
-    for phase in phases:
-        yield from wording.findings(phase)
+    yield from wording.findings(phases)
 
 
 def _gaps(document: dict[str, Any]) -> Iterator[RenderableType]:

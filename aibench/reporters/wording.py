@@ -1,5 +1,6 @@
 """The words that all formats share, so that a verdict reads the same wherever it is shown."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aibench.units import (
@@ -134,15 +135,25 @@ def repeats(numbers: list[int]) -> str:
     return f"repeat{'s' if len(numbers) > 1 else ''} {shown}"
 
 
-def findings(phase: dict[str, Any]) -> list[str]:
-    """Why repeats of a phase do not count, then its warnings, each as a plain sentence."""
-    name, planned = phase["name"], phase["repeats"]["done"]
-    found = []
-    for group in phase["reasons"]:
-        which = "" if len(group["repeats"]) == planned else f", {repeats(group['repeats'])},"
-        verb = "do" if which and len(group["repeats"]) > 1 else "does"
-        found.append(f"{name}{which} {verb} not count: {group['message']}.")
-    return [*found, *(f"{name}: {finding(group)}." for group in phase["warnings"])]
+def findings(phases: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Why repeats of phases do not count, then what to know of those that do; each sentence once.
+
+    It begins with the names of the phases that it is about.
+    """
+    reasons: dict[tuple[str, str], list[str]] = {}
+    warnings: dict[str, list[str]] = {}
+    for phase in phases:
+        for group in phase["reasons"]:
+            whole = len(group["repeats"]) == phase["repeats"]["done"]
+            which = "" if whole else f", {repeats(group['repeats'])},"
+            reasons.setdefault((which, group["message"]), []).append(phase["name"])
+        for group in phase["warnings"]:
+            warnings.setdefault(finding(group), []).append(phase["name"])
+    for (which, message), names in reasons.items():
+        verb = "do" if len(names) > 1 or which.startswith(", repeats") else "does"
+        yield f"{', '.join(names)}{which} {verb} not count: {message}."
+    for message, names in warnings.items():
+        yield f"{', '.join(names)}: {message}."
 
 
 def state(phase: dict[str, Any]) -> str:

@@ -16,12 +16,15 @@ from aibench.engines.posix import PosixEngine
 from aibench.errors import Interrupted, WorkspaceError
 from aibench.formats.files import granule, path_of, total_bytes
 from aibench.formats.mixing import key
+from aibench.insight import limits
 from aibench.model import (
     READS,
     CachePolicy,
     Ceiling,
+    Environment,
     Evidence,
     Measurement,
+    NfsFigures,
     Operation,
     Phase,
     Plan,
@@ -29,8 +32,9 @@ from aibench.model import (
     Sample,
     Stage,
     Target,
+    Telemetry,
 )
-from aibench.probes import cache, delivered
+from aibench.probes import cache, delivered, nfsstats, telemetry
 from aibench.probes.evidence import classify
 from aibench.remarks import reasons, warnings
 from aibench.workers.loops import LOOPS
@@ -71,6 +75,7 @@ class Runner:
 
     workspace: Workspace
     target: Target
+    environment: Environment
     engines: Mapping[str, Engine]
     host: str
     patience_ns: int
@@ -191,7 +196,9 @@ class Runner:
         self.listen(step, 0, 0)
         watch = _Watch.begin(self, phase, seed)
         started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        measured = engine.run(phase, site, self._report(step))
+        meanwhile = _Meanwhile(self.target)
+        with meanwhile:
+            measured = engine.run(phase, site, self._report(step))
         evidence = watch.end(measured)
         sample = Sample(
             workload=stage.workload,
@@ -201,8 +208,11 @@ class Runner:
             measurement=measured,
             evidence=evidence,
             ceiling=ceiling,
+            telemetry=meanwhile.telemetry,
+            nfs=meanwhile.nfs,
         )
-        return replace(sample, warnings=warnings(sample), reasons=reasons(sample))
+        limited = limits(phase, sample, self.target, self.environment)
+        return replace(sample, warnings=(*warnings(sample), *limited), reasons=reasons(sample))
 
     def _warm_up(self, phase: Phase, site: Site, engine: Engine, step: Step) -> None:
         """Read once what is to be found in the caches."""
@@ -220,6 +230,33 @@ class Runner:
             if left:
                 raise WorkspaceError(f"{left[0]} is in the way, and aibench did not make it")
         dataset.make_directories(self.workspace, phase.population)
+
+
+class _Meanwhile:
+    """What the client, and an NFS mount's own counters, say while a phase runs."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.telemetry: Telemetry | None = None
+        self.nfs: NfsFigures | None = None
+
+    def __enter__(self) -> None:
+        self._before = self._counters()
+        self._watch = telemetry.Watch.begin(self._target)
+
+    def __exit__(self, kind: object, _error: object, _trace: object) -> None:
+        if kind is not None:
+            self._watch.abandon()
+            return
+        self.telemetry = self._watch.end()
+        after = self._counters()
+        if self._before is not None and after is not None:
+            self.nfs = nfsstats.between(self._before, after)
+
+    def _counters(self) -> nfsstats.NfsCounters | None:
+        if not self._target.fstype.startswith("nfs"):
+            return None
+        return nfsstats.snapshot(self._target.mount_point)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from aibench.engines.posix import PosixEngine
 from aibench.errors import Interrupted, TargetFailed, WorkerFailed, WorkspaceError
 from aibench.model import (
     CachePolicy,
+    Environment,
     Measurement,
     Operation,
     Phase,
@@ -68,6 +69,7 @@ class Stage:
         self.runner = Runner(
             workspace=self.workspace,
             target=mounts.describe(str(directory)),
+            environment=Environment(),
             engines={"posix": engine or PosixEngine()},
             host="here",
             patience_ns=30 * 10**9,

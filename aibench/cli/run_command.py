@@ -26,8 +26,17 @@ from aibench.cli.signals import interruptible
 from aibench.cli.supervisor import tell_patience, tell_record
 from aibench.errors import AibenchError, Refused
 from aibench.judge import judge
-from aibench.model import Claim, Finding, Plan, RunRecord, Sample, System, Target
-from aibench.probes import environment
+from aibench.model import (
+    Claim,
+    Environment,
+    Finding,
+    Plan,
+    RunRecord,
+    Sample,
+    System,
+    Target,
+)
+from aibench.probes import environment, links
 from aibench.reporters.document import document
 from aibench.runner import Runner
 from aibench.store import Writer, new_run_id, now
@@ -130,7 +139,7 @@ class _Session:
         samples: list[Sample] = []
         reasons: tuple[Finding, ...] = ()
         try:
-            with closing(self._samples(workspace, patience_ns)) as coming:
+            with closing(self._samples(workspace, record.environment, patience_ns)) as coming:
                 for sample in coming:
                     samples.append(sample)
                     writer.add(sample)
@@ -147,12 +156,15 @@ class _Session:
         )
         return finished, writer.path
 
-    def _samples(self, workspace: Workspace, patience_ns: int) -> Generator[Sample, None, None]:
+    def _samples(
+        self, workspace: Workspace, client: Environment, patience_ns: int
+    ) -> Generator[Sample, None, None]:
         """The samples of the run as they come; its progress is shown."""
         progress = Progress(self.plan)
         runner = Runner(
             workspace=workspace,
             target=self.target,
+            environment=client,
             engines=self.engines,
             host=os.uname().nodename,
             patience_ns=patience_ns,
@@ -178,11 +190,19 @@ class _Session:
             command=("aibench", *sys.argv[1:]),
             plan=self.plan,
             target=self.target,
-            environment=environment.environment(__version__),
+            environment=_client(self.target),
             system=self.system,
             engines={name: self.engines[name].version() or "" for name in sorted(used)},
             warnings=remarks,
         )
+
+
+def _client(target: Target) -> Environment:
+    """This machine, and what the link to the target's device can carry where that is known."""
+    client = environment.environment(__version__)
+    rates = links.device_rates([target.device] if target.device else [])
+    known = {f"link_{name}": rate for name, rate in rates.items()}
+    return replace(client, metadata={**client.metadata, **known})
 
 
 def _local_locks(target: Target) -> str | None:
@@ -195,8 +215,11 @@ def _tidy(workspace: Workspace, *, keep: bool) -> None:
     """Remove the data where it is not to stay, and name what is left against the rules."""
     try:
         if not keep:
-            for path in clean(workspace).left:
+            cleaned = clean(workspace)
+            for path in cleaned.left:
                 output.say(f"left alone, because aibench did not make it: {path}")
+            for path in cleaned.busy:
+                output.say(f"a file in it is still open, clean when it is closed: {path}")
     except OSError as error:
         output.say(f"the data could not be removed: {(error.strerror or str(error)).lower()}")
     scratch = workspace.path("scratch")

@@ -40,6 +40,9 @@ class Gate:
 #: Warnings that forbid verdicts: whether they forbid MET, NOT_MET, and what would remove them.
 _WARNINGS = {
     "client_bound": (False, True, "measure from a faster client, or from more of them"),
+    "nic_bound": (False, True, "measure over a faster link, or from more clients"),
+    "steal": (False, True, "measure where the hypervisor leaves the client its processors"),
+    "swapping": (False, True, "leave the client more memory"),
     "cache_suspect": (True, False, "measure with --cache cold or --cache direct"),
     "not_steady": (True, True, "run longer, until the rate is steady"),
     "short_run": (True, True, "run longer: 60 s or more for each run"),

@@ -29,6 +29,7 @@ from aibench.model.sample import (
     ToolRun,
     WorkerResult,
 )
+from aibench.model.telemetry import NfsFigures, NfsOperation, Telemetry, Why
 
 __all__ = [
     "READS",
@@ -44,6 +45,8 @@ __all__ = [
     "Histogram",
     "Interpretation",
     "Measurement",
+    "NfsFigures",
+    "NfsOperation",
     "Operation",
     "Order",
     "Phase",
@@ -59,8 +62,10 @@ __all__ = [
     "SyncPolicy",
     "System",
     "Target",
+    "Telemetry",
     "ToolRun",
     "Verdict",
+    "Why",
     "WorkerResult",
     "Workload",
 ]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from aibench.model.telemetry import NfsFigures, Telemetry
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -160,5 +162,7 @@ class Sample:
     measurement: Measurement
     evidence: Evidence | None = None
     ceiling: Ceiling | None = None
+    telemetry: Telemetry | None = None
+    nfs: NfsFigures | None = None
     warnings: tuple[Finding, ...] = ()
     reasons: tuple[Finding, ...] = ()

@@ -124,6 +124,16 @@ def throughput(phase: dict[str, Any]) -> Figure | None:
     }
 
 
+def rate_line(sample: dict[str, Any], unit: str) -> tuple[dict[str, Any], str] | None:
+    """The throughput of one repeat as a line, and the unit it is in; None without a series."""
+    points = _rates(sample, unit) if sample["series"] else []
+    if not points:
+        return None
+    line = _repeat_line(sample, points) | {"name": "throughput"}
+    line["role"], line["line"] = 0, {"dash": "solid", "width": 2.5}
+    return line, _scaled([line], "y", unit)
+
+
 def _scaled(traces: Sequence[dict[str, Any]], axis: str, unit: str) -> str:
     """Divides the rates of ``traces`` by one prefix that suits the largest; the unit with it."""
     peak = max((rate for t in traces for rate in t[axis] if rate is not None), default=0)

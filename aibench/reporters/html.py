@@ -12,12 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from aibench.reporters import figures, wording
 from aibench.reporters.clean import cleaned
+from aibench.reporters.meanwhile import meanwhile
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Characters that could end a script element or a line of script, as JSON may write them too.
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 _PLOTS = {
     "throughput": ("Throughput over time", figures.throughput),
+    "meanwhile": ("Throughput, and the client meanwhile", meanwhile),
     "latency": ("Latency by share of operations", figures.latency),
     "workers": ("Spread over the workers", figures.workers),
 }

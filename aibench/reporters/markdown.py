@@ -42,6 +42,7 @@ def _report(document: dict[str, Any]) -> Iterator[str]:
     if document["verdicts"]:
         yield from _claims(document["verdicts"])
     yield from _results(document["workloads"])
+    yield from _limits(document)
     yield from _warnings(document)
     yield "#### What was not tested"
     yield from _bullets(f"{gap['what']}: {gap['why']}" for gap in document["not_tested"])
@@ -135,6 +136,18 @@ def _warnings(document: dict[str, Any]) -> Iterator[str]:
         lines += [f"{workload['name']}, {text}" for text in wording.findings(workload["phases"])]
     if lines:
         yield "#### To know about these figures"
+        yield from _bullets(lines)
+        yield ""
+
+
+def _limits(document: dict[str, Any]) -> Iterator[str]:
+    lines = [
+        f"{workload['name']}, {text}"
+        for workload in document["workloads"]
+        for text in wording.limits(workload["phases"])
+    ]
+    if lines:
+        yield "#### Why these figures"
         yield from _bullets(lines)
         yield ""
 

@@ -26,6 +26,8 @@ def sample_part(sample: Sample, unit: str) -> dict[str, Any]:
         "ceiling": plain(sample.ceiling),
         "headroom": number(headroom([sample], unit)),
         "series": plain(measured.series),
+        "telemetry": plain(sample.telemetry),
+        "nfs": plain(sample.nfs),
         "workers": plain(measured.workers),
         "slowest": _slowest(sample),
         "tool": plain(measured.tool),

@@ -208,6 +208,7 @@ def _phase_notes(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     for asked, names in alike.items():
         yield f"{', '.join(names)}: {asked}."
     yield from wording.findings(phases)
+    yield from wording.limits(phases, brief=True)
 
 
 def _gaps(document: dict[str, Any]) -> Iterator[RenderableType]:

@@ -156,6 +156,46 @@ def findings(phases: Iterable[dict[str, Any]]) -> Iterator[str]:
         yield f"{', '.join(names)}: {message}."
 
 
+def limits(phases: Iterable[dict[str, Any]], *, brief: bool = False) -> Iterator[str]:
+    """What limited the phases, then what to try next; each sentence once, with whom it is for.
+
+    Where it is to be ``brief``, the figures that say so are left out.
+    """
+    limited: dict[str, list[str]] = {}
+    steps: dict[str, list[str]] = {}
+    for phase in phases:
+        if phase["why"]:
+            limited.setdefault(_limited(phase["why"], brief=brief), []).append(phase["name"])
+            steps.setdefault(phase["why"]["next_step"], []).append(phase["name"])
+    for text, names in limited.items():
+        yield f"why {', '.join(names)}: {text}"
+    for step, names in steps.items():
+        if step:
+            yield f"next for {', '.join(names)}: {step}."
+
+
+def _limited(why: dict[str, Any], *, brief: bool) -> str:
+    figures = f" ({'; '.join(why['figures'])})" if why["figures"] and not brief else ""
+    return f"{why['sentence']}{figures}."
+
+
+def limit(why: dict[str, Any]) -> str:
+    """What limited one phase, the figures that say so, and what to try next."""
+    step = f" Next: {why['next_step']}." if why["next_step"] else ""
+    return f"{_limited(why, brief=False)}{step}"
+
+
+def watching(phase: dict[str, Any]) -> str:
+    """How often the client was looked at in the middle repeat, and what that cost; or nothing."""
+    for sample in phase["samples"]:
+        watched = sample["telemetry"]
+        if watched and watched["watched_ns"] and sample["repeat"] == phase["middle_repeat"]:
+            share = 100 * watched["cost_ns"] / watched["watched_ns"]
+            times = counted(len(watched["ends_ns"]), "interval")
+            return f"The client was watched for {times}, which took {share:.2g} % of one core."
+    return ""
+
+
 def state(phase: dict[str, Any]) -> str:
     """Where a read's bytes came from, or how durable a write is; short enough for a column."""
     if phase["reads"]:

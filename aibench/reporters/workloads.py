@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from aibench.insight import why
 from aibench.metrics import Metric, headroom, metrics
 from aibench.model import READS, WRITES, Finding, Phase, RunRecord, Sample, Stage
+from aibench.probes.nfsoptions import meaning
 from aibench.reporters.samples import sample_part
 from aibench.reporters.values import number, plain, spread
 from aibench.stats.histogram import enough_for, merge, percentile
@@ -39,6 +41,8 @@ def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]
     counted = [s for s in samples if not s.reasons]
     basis = counted or samples
     unit = "B/s" if phase.operation in READS | WRITES else "op/s"
+    middle = _middle(basis)
+    limited = middle and why(phase, middle, record.target, record.environment)
     return {
         "name": phase.name,
         "operation": phase.operation.value,
@@ -49,6 +53,9 @@ def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]
         "counts": bool(counted),
         "cache_state": _cache_state(basis),
         "headroom": number(headroom(basis, unit)),
+        "why": plain(limited),
+        "mount_options": _options(phase, record),
+        "middle_repeat": middle.repeat if middle else None,
         "errors": sum(s.measurement.errors for s in samples),
         "metrics": _figures(phase, samples, counted),
         "percentiles": _curves(basis),
@@ -56,6 +63,19 @@ def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]
         "warnings": _grouped(samples, lambda s: (*s.warnings, *s.measurement.warnings)),
         "reasons": _grouped(samples, lambda s: s.reasons),
     }
+
+
+def _options(phase: Phase, record: RunRecord) -> list[str]:
+    """What the options of an NFS mount mean for this phase."""
+    nfs = record.target.fstype in ("nfs", "nfs4")
+    return list(meaning(record.target.options, phase)) if nfs else []
+
+
+def _middle(samples: Sequence[Sample]) -> Sample | None:
+    """The repeat whose rate is the middle one; the first of two. None where there is none."""
+    timed = [s for s in samples if s.measurement.operations and s.measurement.elapsed_ns]
+    timed.sort(key=lambda s: s.measurement.operations / s.measurement.elapsed_ns)
+    return timed[(len(timed) - 1) // 2] if timed else None
 
 
 def _asked(phase: Phase) -> dict[str, Any]:

@@ -85,6 +85,22 @@ def test_reads_have_evidence(mounted: Stand) -> None:
 
 
 @pytest.mark.mounts
+def test_client_is_watched(mounted: Stand) -> None:
+    """Every phase was watched; what the device did then is what the evidence says it delivered."""
+    record = mounted.record()
+    for sample in record.samples:
+        seen = sample.telemetry
+        assert seen is not None
+        assert seen.watched_ns >= sample.measurement.elapsed_ns
+        assert seen.mean("cpu.busy_share") is not None
+        rates = [name for name in seen.series if name.endswith(".read_bytes_rate")]
+        assert len(rates) == (0 if is_memory(mounted) else 1)
+        if rates and sample.evidence and sample.evidence.delivered_bytes:
+            read = (seen.mean(rates[0]) or 0) * seen.watched_ns / 1e9
+            assert read == pytest.approx(sample.evidence.delivered_bytes, rel=0.05, abs=2**17)
+
+
+@pytest.mark.mounts
 def test_warm_is_warm(mounted: Stand) -> None:
     """With --cache warm every read finds its bytes in the page cache, and the record says so."""
     done = mounted.run(*SMALL, "--cache", "warm")

@@ -6,9 +6,12 @@ from aibench.model import (
     Environment,
     Finding,
     Interpretation,
+    NfsFigures,
+    NfsOperation,
     RunRecord,
     Status,
     System,
+    Telemetry,
     ToolRun,
     Verdict,
 )
@@ -40,10 +43,20 @@ def hostile(text: str = HOSTILE) -> RunRecord:
     evidence = build.evidence(
         reason=text, resident_method=text, delivered_source=text, eviction=text
     )
+    watched = Telemetry(
+        ends_ns=(SECOND // 2, SECOND),
+        series={f"device.{text}.utilisation_share": (0.5, 0.6), text: (None, 1.0)},
+        cost_ns=1, watched_ns=SECOND,
+    )  # fmt: skip
+    operation = NfsOperation(
+        name=text, operations=1, transmissions=1, timeouts=0, sent_bytes=1, received_bytes=1,
+        queue_ns=1, round_trip_ns=1, execute_ns=1,
+    )  # fmt: skip
     samples = [
         build.sample(
             n, workload=text, phase=text, started_at=text, measurement=measured,
             evidence=evidence, warnings=found, reasons=found if n else (),
+            telemetry=watched, nfs=NfsFigures(operations=(operation,)),
         )
         for n in range(3)
     ]  # fmt: skip

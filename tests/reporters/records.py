@@ -22,6 +22,7 @@ from aibench.model import (
     Sizes,
     Stage,
     SyncPolicy,
+    Telemetry,
     ToolRun,
     WorkerResult,
 )
@@ -90,6 +91,24 @@ def busy(phase: Phase, repeat: int, rate: float, size: int, seconds: float) -> M
     )  # fmt: skip
 
 
+def watched(repeat: int, seconds: float) -> Telemetry:
+    """A client that is watched once a second, and gets busier in the middle."""
+    ends = [SECOND * n for n in range(1, math.floor(seconds) + 1)] + [int(seconds * SECOND)]
+    busy_shares = [round(0.42 + 0.2 * math.sin(n / 3 + repeat), 4) for n in range(len(ends))]
+    return Telemetry(
+        ends_ns=tuple(ends),
+        series={
+            "cpu.busy_share": tuple(busy_shares),
+            "cpu.busiest_core_share": tuple(min(share + 0.3, 1.0) for share in busy_shares),
+            "pressure.io.some_share": tuple(round(share / 4, 4) for share in busy_shares),
+            "memory.dirty_bytes": (None, *(2.0**20 for _ in ends[1:])),
+            "nic.eth0.received_bytes_rate": (9e8,) * len(ends),
+        },
+        cost_ns=int(seconds * 2e6),
+        watched_ns=int(seconds * SECOND),
+    )
+
+
 def sample(
     stage: Stage, phase: Phase, repeat: int, rate: float, size: int, seconds: float, **changes: Any
 ) -> Sample:
@@ -120,6 +139,7 @@ def sample(
             operations=measured.operations * 6, bytes=measured.bytes * 6,
             elapsed_ns=measured.elapsed_ns,
         ),
+        "telemetry": watched(repeat, seconds),
     }  # fmt: skip
     return Sample(**parts | changes)
 

@@ -26,3 +26,21 @@ def test_findings_of_several_phases() -> None:
     ]
     both = [phase("read", 0, 1, 2), phase("scan", 0, 1, 2)]
     assert next(iter(wording.findings(both))) == "read, scan do not count: read warm."
+
+
+def test_limits_of_several_phases() -> None:
+    """What limited phases, and what to try next, is said once for those that it is true of."""
+
+    def phase(name: str, sentence: str, *figures: str) -> dict[str, Any]:
+        why = {"sentence": sentence, "figures": list(figures), "next_step": "try more"}
+        return {"name": name, "why": why}
+
+    phases = [phase("read", "slow", "1 s"), phase("scan", "slow", "1 s"), phase("list", "full")]
+    phases.append({"name": "stat", "why": None})
+    assert list(wording.limits(phases)) == [
+        "why read, scan: slow (1 s).",
+        "why list: full.",
+        "next for read, scan, list: try more.",
+    ]
+    assert next(iter(wording.limits(phases, brief=True))) == "why read, scan: slow."
+    assert wording.limit(phases[0]["why"]) == "slow (1 s). Next: try more."

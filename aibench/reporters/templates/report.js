@@ -63,6 +63,7 @@ function laidOut(given, theme) {
     hoverlabel: { bgcolor: theme.card, font: { color: theme.ink } },
     ...given,
     xaxis: axis(given.xaxis, theme), yaxis: axis(given.yaxis, theme),
+    ...(given.yaxis2 ? { yaxis2: axis(given.yaxis2, theme) } : {}),
     shapes: (given.shapes || []).map((shape) => shaped(shape, theme)),
   };
 }

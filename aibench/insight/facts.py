@@ -1,0 +1,231 @@
+"""What a sample's figures say about its client, its cards and its target, each None if unknown."""
+
+from dataclasses import dataclass
+
+from aibench.errors import UnitError
+from aibench.model import (
+    READS,
+    CacheState,
+    Environment,
+    NfsFigures,
+    Phase,
+    Sample,
+    SyncPolicy,
+    Target,
+)
+from aibench.units import parse_rate
+
+_LOOPBACK = ("localhost", "::1", "0:0:0:0:0:0:0:1")
+#: A card of unknown speed that carried less than this share of a phase's bytes was not its way.
+_BESIDE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """One sample with what it was measured on. Shares are between 0 and 1."""
+
+    phase: Phase
+    sample: Sample
+    target: Target
+    environment: Environment
+
+    @property
+    def workers(self) -> int:
+        """How many threads of control there were."""
+        return len(self.sample.measurement.workers) or self.phase.slots
+
+    @property
+    def worked_ns(self) -> int:
+        """The time of all workers together."""
+        return self.sample.measurement.elapsed_ns * self.workers
+
+    @property
+    def remote(self) -> bool:
+        """Whether the target is reached over a network."""
+        return self.target.is_network or self.target.server is not None
+
+    @property
+    def hosts(self) -> int:
+        """On how many clients the workers ran."""
+        return max(len({worker.host for worker in self.sample.measurement.workers}), 1)
+
+    @property
+    def cache_state(self) -> CacheState | None:
+        """Where the bytes came from; None where nothing is read."""
+        if self.phase.operation not in READS:
+            return None
+        return self.sample.evidence.state if self.sample.evidence else CacheState.UNKNOWN
+
+    def mean(self, series: str) -> float | None:
+        """The mean of a series of the telemetry."""
+        return self.sample.telemetry.mean(series) if self.sample.telemetry else None
+
+    def names(self, start: str, end: str) -> list[str]:
+        """What stands between ``start`` and ``end`` in the names of series."""
+        series = self.sample.telemetry.series if self.sample.telemetry else ()
+        return [
+            name[len(start) : -len(end)]
+            for name in series
+            if name.startswith(start) and name.endswith(end)
+        ]
+
+
+def own_cpu_share(facts: Facts) -> float | None:
+    """CPU time of the workers over their time; None where a worker's is not known."""
+    spent = 0
+    for worker in facts.sample.measurement.workers:
+        if worker.user_ns is None or worker.system_ns is None:
+            return None
+        spent += worker.user_ns + worker.system_ns
+    return spent / facts.worked_ns if facts.sample.measurement.workers and facts.worked_ns else None
+
+
+def cpu_share(facts: Facts) -> float | None:
+    """How busy the workers were, or the cores where the workers don't tell."""
+    own = own_cpu_share(facts)
+    return own if own is not None else facts.mean("cpu.busy_share")
+
+
+def busiest_core(facts: Facts) -> str:
+    """The name of the core that was busiest, where cores are told one by one."""
+    means = {
+        name: facts.mean(f"cpu.core.{name}.busy_share") or 0.0
+        for name in facts.names("cpu.core.", ".busy_share")
+    }
+    return f"core {max(means, key=lambda name: means[name])}" if means else "the busiest core"
+
+
+def operations_share(facts: Facts) -> float | None:
+    """The workers' time inside operations over all their time."""
+    whole = facts.sample.measurement.histograms.get("whole")
+    return whole.total_ns / facts.worked_ns if whole and whole.count and facts.worked_ns else None
+
+
+def nic_speeds(environment: Environment) -> dict[str, float | None]:
+    """Line rates in bytes per second of the cards of the client; None where one is not known."""
+    return {
+        name.removeprefix("nic_"): _speed(value)
+        for name, value in environment.metadata.items()
+        if name.startswith("nic_")
+    }
+
+
+def _speed(value: str | float | None) -> float | None:
+    try:
+        return parse_rate(value) or None if isinstance(value, str) else None
+    except UnitError:
+        return None
+
+
+def nic_shares(facts: Facts) -> dict[str, tuple[float, float]]:
+    """For each card: the mean rate in its busier direction in bytes per second, over line rate."""
+    found = {}
+    for name, speed in nic_speeds(facts.environment).items():
+        directions = [facts.mean(f"nic.{name}.{way}_bytes_rate") for way in ("received", "sent")]
+        known = [rate for rate in directions if rate is not None]
+        if speed and known:
+            found[name] = (max(known), max(known) / speed)
+    return found
+
+
+def fullest_nic(facts: Facts) -> tuple[str, float, float] | None:
+    """Name, rate and share of line rate of the fullest card, for targets behind a network."""
+    shares = nic_shares(facts) if facts.remote else {}
+    if not shares:
+        return None
+    name = max(shares, key=lambda name: shares[name][1])
+    return name, *shares[name]
+
+
+def nic_sum(facts: Facts) -> float | None:
+    """The line rates of all cards that the data can have come over, together.
+
+    None where one of them is not known, the server is this machine, the data goes past the cards
+    (RDMA), or several clients measured.
+    """
+    speeds = nic_speeds(facts.environment)
+    options = facts.target.options
+    past = any(word in options for word in ("proto=rdma", "proto=rdma6", "rdma"))
+    if not speeds or facts.hosts > 1 or past or "@o2ib" in facts.target.source:
+        return None
+    if not facts.remote or facts.target.server is None or served_here(facts):
+        return None
+    if any(speed is None and _carried(facts, name) for name, speed in speeds.items()):
+        return None
+    return sum(speed for speed in speeds.values() if speed) or None
+
+
+def served_here(facts: Facts) -> bool:
+    """Whether the server is this machine, by a loopback address or by its own name."""
+    options = facts.target.options
+    addresses = [option.removeprefix("addr=") for option in options if option.startswith("addr=")]
+    names = {facts.target.server or "", *addresses}
+    own = facts.environment.metadata.get("hostname")
+    return any(name.startswith("127.") or name in _LOOPBACK or name == own for name in names)
+
+
+def _carried(facts: Facts, name: str) -> bool:
+    """Whether a card may have carried a part of the phase's bytes; True where nothing tells."""
+    rates = [facts.mean(f"nic.{name}.{way}_bytes_rate") for way in ("received", "sent")]
+    known = [rate for rate in rates if rate is not None]
+    if not known:
+        return facts.sample.telemetry is None or not facts.names("nic.", ".sent_bytes_rate")
+    return max(known) > _BESIDE * (storage_rate(facts) or 0)
+
+
+def storage_rate(facts: Facts) -> float | None:
+    """Bytes per second that went to or came from storage, as far as is known; never more.
+
+    None where memory explains the rate: reads that a cache served, writes never asked to last.
+    """
+    measured, evidence = facts.sample.measurement, facts.sample.evidence
+    moved = measured.bytes
+    if evidence is not None and evidence.delivered_bytes is not None:
+        moved = min(moved, evidence.delivered_bytes)
+    elif _held_by_memory(facts):
+        return None
+    return moved * 10**9 / measured.elapsed_ns if measured.elapsed_ns else None
+
+
+def _held_by_memory(facts: Facts) -> bool:
+    """Whether memory may have taken or given the bytes, by the evidence or by the phase itself."""
+    if facts.cache_state is None:
+        return facts.phase.sync is SyncPolicy.NONE
+    return facts.cache_state in (CacheState.WARM, CacheState.MIXED)
+
+
+def device(facts: Facts) -> tuple[str, float, float | None] | None:
+    """Name, utilisation and mean queue of the busiest block device that was watched."""
+    if facts.remote:
+        return None
+    used = {
+        name: share
+        for name in facts.names("device.", ".utilisation_share")
+        if (share := facts.mean(f"device.{name}.utilisation_share")) is not None
+    }
+    if not used:
+        return None
+    name = max(used, key=lambda name: used[name])
+    return name, used[name], facts.mean(f"device.{name}.queue_count")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcTotals:
+    """All operations of an NFS mount together; times in nanoseconds."""
+
+    operations: int
+    again: int
+    queue_ns: int
+    round_trip_ns: int
+    execute_ns: int
+
+
+def rpc_totals(nfs: NfsFigures) -> RpcTotals:
+    """The sums over all types of operation; ``again`` are requests that were sent once more."""
+    return RpcTotals(
+        operations=sum(each.operations for each in nfs.operations),
+        again=sum(max(each.transmissions - each.operations, 0) for each in nfs.operations),
+        queue_ns=sum(each.queue_ns for each in nfs.operations),
+        round_trip_ns=sum(each.round_trip_ns for each in nfs.operations),
+        execute_ns=sum(each.execute_ns for each in nfs.operations),
+    )

@@ -1,0 +1,255 @@
+"""Decides what limited a phase, in an order of certainty: what is proven first comes first."""
+
+from collections.abc import Callable
+
+from aibench.insight.facts import (
+    Facts,
+    RpcTotals,
+    busiest_core,
+    cpu_share,
+    device,
+    fullest_nic,
+    operations_share,
+    own_cpu_share,
+    rpc_totals,
+    served_here,
+)
+from aibench.insight.wording import common, percent
+from aibench.metrics import CLIENT_BOUND_BELOW, headroom
+from aibench.model import CacheState, Environment, Operation, Phase, Sample, Target, Why
+from aibench.units import format_count, format_duration, format_rate
+
+#: Above this share of its time or rate, something is at its limit.
+FULL = 0.90
+#: Up to this share something is near its limit; below `_LOW` it is far from it.
+_NEAR = 0.75
+_LOW = 0.50
+#: Below this share of the workers' time, what took it was not the limit.
+_MOST = 0.50
+#: From this share of the workers' time on they did nothing but wait for one operation at a time.
+_ALL = 0.80
+#: Operations of so many bytes that their time is that of the bytes.
+_LARGE = (Operation.SAVE_SHARDS, Operation.LOAD_SHARDS, Operation.WRITE_FILES)
+#: So many requests waiting, on the average, when another one is sent, make a queue.
+_QUEUE = 0.5
+
+
+def why(phase: Phase, sample: Sample, target: Target, environment: Environment) -> Why:
+    """What limited ``sample``, as far as its figures tell; a pure function of the record.
+
+    The first of ``harness``, ``client_cpu``, ``cache``, ``network``, ``slots``, ``latency``,
+    ``server`` and ``device`` whose figures are there and say so; else ``unknown``, with what is
+    missing.
+    """
+    facts = Facts(phase=phase, sample=sample, target=target, environment=environment)
+    for rule in _RULES:
+        found = rule(facts)
+        if found is not None:
+            return found
+    return _unknown(facts)
+
+
+def _answer(facts: Facts, limiter: str, sentence: str, next_step: str, *figures: str) -> Why:
+    return Why(
+        limiter=limiter,
+        sentence=sentence,
+        figures=(*figures, *common(facts)),
+        next_step=next_step,
+    )
+
+
+def _harness(facts: Facts) -> Why | None:
+    room = headroom([facts.sample], "op/s")
+    if room is None or room >= CLIENT_BOUND_BELOW:
+        return None
+    return _answer(
+        facts,
+        "harness",
+        f"the harness was the limit: with no I/O behind it, it does only {room:.2f} times this "
+        "rate",
+        "measure with more processes, a faster client or several clients",
+        f"ceiling {room:.2f} times the measured rate; {CLIENT_BOUND_BELOW} is needed",
+    )
+
+
+def processor(facts: Facts) -> str:
+    """What of the client's CPU was at its limit, in a clause with the figure; empty if nothing."""
+    own, busy = own_cpu_share(facts), facts.mean("cpu.busy_share")
+    core = facts.mean("cpu.busiest_core_share")
+    if own is not None and own > FULL:
+        return f"the workers computed {percent(own)} of their time"
+    if busy is not None and busy > FULL:
+        return f"all cores of the client were busy {percent(busy)} of the time"
+    if core is not None and core > FULL:
+        return f"{busiest_core(facts)} of the client was busy {percent(core)} of the time"
+    return ""
+
+
+def _client_cpu(facts: Facts) -> Why | None:
+    busy = processor(facts)
+    if not busy:
+        return None
+    step = "measure from a client with more or faster cores, or from several clients"
+    own = own_cpu_share(facts)
+    if "core" in busy and "all cores" not in busy and own is not None and own < _LOW:
+        busy += f", though the workers computed only {percent(own)} of theirs"
+        step = "see whether a card's interrupts or another program take that core, and spread them"
+    return _answer(facts, "client_cpu", f"the client's CPU was the limit: {busy}", step)
+
+
+def _cache(facts: Facts) -> Why | None:
+    evidence = facts.sample.evidence
+    if evidence is None or facts.cache_state not in (CacheState.WARM, CacheState.MIXED):
+        return None
+    part = "all" if facts.cache_state is CacheState.WARM else "a part"
+    return _answer(
+        facts,
+        "cache",
+        f"the page cache served {part} of the data, so this says nothing about storage "
+        f"({evidence.reason})",
+        "measure with --cache cold or --cache direct, or with more data than memory",
+    )
+
+
+def _network(facts: Facts) -> Why | None:
+    card = fullest_nic(facts)
+    if card is None or card[2] <= FULL:
+        return None
+    name, rate, share = card
+    return _answer(
+        facts,
+        "network",
+        f"network card {name} was the limit: {format_rate(rate)} is {percent(share)} of its line "
+        "rate",
+        "measure with a faster card or several of them, or from several clients",
+    )
+
+
+def _rpc(facts: Facts) -> RpcTotals | None:
+    """The NFS totals where requests took most of the workers' time; None otherwise."""
+    nfs = facts.sample.nfs
+    totals = rpc_totals(nfs) if nfs else None
+    if not totals or not totals.execute_ns or totals.execute_ns < _MOST * facts.worked_ns:
+        return None
+    return totals
+
+
+def _slots(facts: Facts) -> Why | None:
+    totals, nfs = _rpc(facts), facts.sample.nfs
+    if totals is None or nfs is None:
+        return None
+    queued = totals.queue_ns / totals.execute_ns
+    backlog = nfs.backlog_mean or 0.0
+    if queued <= _MOST and backlog < _QUEUE:
+        return None
+    option = next((o for o in facts.target.options if o.startswith("nconnect=")), "no nconnect")
+    return _answer(
+        facts,
+        "slots",
+        f"NFS requests waited on this client before they were sent: {percent(queued)} of their "
+        "time, for a free slot or for the connection",
+        f"mount with more connections (now {option}), or raise max_session_slots; if the rate "
+        "stays, the server takes no more",
+        f"mean time in the client's queue {format_duration(totals.queue_ns / totals.operations)}",
+    )
+
+
+def _latency(facts: Facts) -> Why | None:
+    share, busy, card, drive = (
+        operations_share(facts), cpu_share(facts), fullest_nic(facts), device(facts)
+    )  # fmt: skip
+    if facts.phase.operation in _LARGE or facts.phase.depth > 1:
+        return None
+    if share is None or share < _ALL or busy is None or busy > _LOW:
+        return None
+    if card is not None and card[2] >= _LOW:
+        return None
+    if not facts.remote and facts.workers > 1 and (drive is None or _is_full(drive)):
+        return None
+    whole = facts.sample.measurement.histograms["whole"]
+    each = format_duration(whole.total_ns / whole.count)
+    waiting = "1 worker" if facts.workers == 1 else f"{facts.workers} workers"
+    return _answer(
+        facts,
+        "latency",
+        f"latency was the limit: {waiting} waited for one operation at a time, "
+        f"{each} each, {percent(share)} of their time",
+        f"try {2 * facts.workers} workers, or a larger queue depth, and see whether the rate rises",
+        f"{format_count(whole.count)} operations, mean {each}",
+    )
+
+
+def _is_full(drive: tuple[str, float, float | None]) -> bool:
+    return drive[1] > FULL and (drive[2] is None or drive[2] > 1)
+
+
+def _server(facts: Facts) -> Why | None:
+    totals, card, busy = _rpc(facts), fullest_nic(facts), cpu_share(facts)
+    if totals is None or totals.round_trip_ns <= _MOST * totals.execute_ns:
+        return None
+    if (card is not None and card[2] >= _NEAR) or (busy is not None and busy >= _NEAR):
+        return None
+    trip = format_duration(totals.round_trip_ns / totals.operations)
+    share = percent(totals.round_trip_ns / totals.execute_ns)
+    unknown = "" if card else "; how full the network was is not known"
+    return _answer(
+        facts,
+        "server",
+        f"the NFS server, or the way to it, was the limit: round trips of {trip} are {share} of "
+        f"the time that requests took{unknown}",
+        "compare a round trip with ping to the server, and look at the server's disks and threads",
+    )
+
+
+def _device(facts: Facts) -> Why | None:
+    drive = device(facts)
+    if drive is None or drive[2] is None or not _is_full(drive):
+        return None
+    name, share, queue = drive
+    return _answer(
+        facts,
+        "device",
+        f"requests queued at block device {name}, {queue:.3g} on the average, {percent(share)} of "
+        "the time: the device or the way to it set the rate",
+        "raise workers or queue depth: if the rate stays and latency rises, the device is at its "
+        "limit; NVMe and virtio devices do many requests at once and look busy before that",
+    )
+
+
+def _unknown(facts: Facts) -> Why:
+    missing = _missing(facts)
+    if missing:
+        sentence = f"what limited this phase is not known; not told: {', '.join(missing)}"
+        step = "measure longer than a second, with calibration, where the client tells these"
+    else:
+        sentence = "nothing that was watched came to its limit"
+        step = f"try {2 * facts.workers} workers and see whether the rate rises"
+    return _answer(facts, "unknown", sentence, step)
+
+
+def _missing(facts: Facts) -> list[str]:
+    """The figures that another answer would have needed."""
+    nfs = facts.target.fstype in ("nfs", "nfs4")
+    unknown = facts.cache_state is CacheState.UNKNOWN
+    by_card = facts.remote and not served_here(facts)
+    absent = {
+        "the harness's ceiling": headroom([facts.sample], "op/s") is None,
+        "the client's CPU use": cpu_share(facts) is None,
+        "where the bytes came from": unknown,
+        "the NFS mount's counters": nfs and facts.sample.nfs is None,
+        "how full the network cards were": by_card and fullest_nic(facts) is None,
+        "the block device's queue": not facts.remote and device(facts) is None,
+    }
+    return [name for name, is_absent in absent.items() if is_absent]
+
+
+_RULES: tuple[Callable[[Facts], Why | None], ...] = (
+    _harness,
+    _client_cpu,
+    _cache,
+    _network,
+    _slots,
+    _latency,
+    _server,
+    _device,
+)

@@ -1,0 +1,80 @@
+"""The plot of one phase's throughput with what the client and the storage did meanwhile."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from aibench.reporters.figures import Figure, escape, rate_line
+
+_SECOND = 10**9
+#: Series of a client that are shares of what there is, and what a reader calls them.
+_SHARES = {
+    "cpu.busiest_core_share": "busiest core",
+    "cpu.busy_share": "all cores",
+    "pressure.io.some_share": "tasks waiting for I/O",
+}
+_DEVICE = re.compile(r"device\.(.+)\.utilisation_share")
+_DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot")
+
+
+def meanwhile(phase: dict[str, Any]) -> Figure | None:
+    """Throughput of the middle repeat, and over it how busy the client and the device were.
+
+    None where nothing was watched, or for one interval only.
+    """
+    sample = next((s for s in phase["samples"] if s["repeat"] == phase["middle_repeat"]), None)
+    if sample is None or sample["telemetry"] is None or len(sample["telemetry"]["ends_ns"]) < 2:
+        return None
+    unit = "B" if phase["reads"] or phase["writes"] else "op"
+    found = rate_line(sample, unit)
+    if found is None:
+        return None
+    line, printed = found
+    shares = list(_share_lines(sample))
+    if not shares:
+        return None
+    return {
+        "data": [line, *shares],
+        "layout": {
+            "xaxis": {"title": {"text": "time since start, s"}, "rangemode": "tozero"},
+            "yaxis": {"title": {"text": printed}, "rangemode": "tozero"},
+            "yaxis2": {
+                "title": {"text": "share of the time"}, "overlaying": "y", "side": "right",
+                "range": [0, 1.05], "tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%",
+                "showgrid": False,
+            },
+            "showlegend": True,
+        },
+    }  # fmt: skip
+
+
+def _share_lines(sample: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    watched = sample["telemetry"]
+    late = max(watched["watched_ns"] - sample["elapsed_ns"], 0)  # watching began before the phase
+    begins = [0, *watched["ends_ns"]]
+    middles = [
+        round(((begin + end) / 2 - late) / _SECOND, 6)
+        for begin, end in zip(begins, watched["ends_ns"], strict=False)
+    ]
+    for number, (name, values) in enumerate(_named(watched["series"]), start=1):
+        yield {
+            "x": middles,
+            "y": values,
+            "yaxis": "y2",
+            "mode": "lines",
+            "line": {"dash": _DASHES[number % len(_DASHES)], "width": 1.5},
+            "role": number,
+            "name": escape(name),
+            "hovertemplate": "%{y:.0%}<extra>" + escape(name) + "</extra>",
+        }
+
+
+def _named(series: dict[str, list[float | None]]) -> Iterator[tuple[str, list[float | None]]]:
+    """The series that are drawn, with the names that a reader knows them by."""
+    for key, name in _SHARES.items():
+        if any(value is not None for value in series.get(key, ())):
+            yield name, series[key]
+    for key, values in series.items():
+        device = _DEVICE.fullmatch(key)
+        if device and any(value is not None for value in values):
+            yield f"{device[1]} in use", values

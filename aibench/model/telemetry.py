@@ -1,5 +1,6 @@
 """What was seen around a phase: the client interval by interval, its NFS mount by operation."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -23,6 +24,12 @@ class Telemetry:
     def __post_init__(self) -> None:
         if any(len(values) != len(self.ends_ns) for values in self.series.values()):
             raise ValueError("every series has one value for each interval")
+        known = (v for values in self.series.values() for v in values if v is not None)
+        if not all(map(math.isfinite, known)):
+            raise ValueError("a value is finite, or None where it is not known")
+        begins = (0, *self.ends_ns)
+        if any(end < begin for begin, end in zip(begins, self.ends_ns, strict=False)):
+            raise ValueError("intervals follow one another")
 
     def mean(self, name: str) -> float | None:
         """The mean of a series over time; None where it has no value."""
@@ -59,6 +66,14 @@ class NfsOperation:
     round_trip_ns: int
     execute_ns: int
     errors: int | None = None
+
+    def __post_init__(self) -> None:
+        counts = (
+            *(self.transmissions, self.timeouts, self.sent_bytes, self.received_bytes),
+            *(self.queue_ns, self.round_trip_ns, self.execute_ns, self.errors or 0),
+        )
+        if self.operations < 1 or min(counts) < 0:
+            raise ValueError("an operation occurred, and counts and times are never negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,7 @@ def sshfs() -> Iterator[Networked]:
         options = hosts.ssh_options(ledger)
         ledger.daemon("sshfs", "-f", *options, source, point, network=network)
         ledger.until_mounted(point)
+        run("ls", point)  # it is mounted before its ssh is there
         yield Networked(point, "fuse.sshfs", "", (point,), ledger.directory)
 
 

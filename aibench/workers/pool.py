@@ -41,6 +41,8 @@ _CODES = {
     errno.EDQUOT: ("quota", "the quota on the target is used up"),
     errno.EROFS: ("read_only", "the target became read-only"),
     errno.EIO: ("io_error", "the target returned an I/O error"),
+    errno.EUCLEAN: ("damaged", "the target's filesystem is damaged"),
+    errno.EBADMSG: ("damaged", "the target's filesystem is damaged"),
     errno.ESTALE: ("stale", "what was here was removed or replaced on the server"),
     errno.ENOTCONN: ("target_lost", "the target's filesystem went away"),
     errno.ECONNABORTED: ("target_lost", "the target's filesystem went away"),

@@ -6,7 +6,6 @@ scheduled; when it is not, for longer than the patience, the parent says so, end
 leaves the child to the kernel.
 """
 
-import ctypes
 import mmap
 import os
 import signal
@@ -15,6 +14,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
+
+from aibench.orphans import die_with
 
 _POLL_S = 0.2
 _DEFAULT_PATIENCE_NS = 120 * 10**9
@@ -25,7 +26,6 @@ _GRACE_S = 1.0
 #: A turn of the loop that takes as long as this was stopped itself, as the child may have been.
 _STOPPED_S = 2.0
 _PATH_BYTES = 4096
-_PR_SET_PDEATHSIG = 1
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FROM_TERMINAL = 0x80  # SI_KERNEL: the whole process group got it, so the child has it already
 
@@ -51,9 +51,7 @@ def supervised(body: Callable[[], None]) -> NoReturn:
     tell_patience(_DEFAULT_PATIENCE_NS)
     child = os.fork()
     if child == 0:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(4)
+        die_with(parent, status=4)
         _leave(body)
     signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, signal.SIGCHLD})
     os._exit(_watch(child))

@@ -5,7 +5,6 @@ is worked out after the phase. Counters only grow, so an interval is the differe
 and fewer copies give longer intervals with nothing lost.
 """
 
-import ctypes
 import gc
 import json
 import multiprocessing
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 
 from aibench.model import Target
 from aibench.model.telemetry import Telemetry
+from aibench.orphans import die_with
 from aibench.probes import counters, devices, mounts
 from aibench.probes.counters import Kind
 from aibench.process import signals_held
@@ -32,8 +32,6 @@ COARSE_FROM_NS = 15_000_000_000
 """Intervals are fine at first, coarse in a longer phase, and double at `MOST_INTERVALS`."""
 
 _FORK = multiprocessing.get_context("fork")
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _GRACE_S = 10.0
 _CHUNK = 2**18
 _READY, _END = b"r", b"e"
@@ -206,9 +204,7 @@ def _is_over(pipe: socket.socket, due_ns: int) -> bool:
 
 def _child(pipe: socket.socket, parent: int, target: Target, root: str) -> None:
     """What the watching process does from fork to exit."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
+    die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_DFL)

@@ -6,7 +6,6 @@ workers there are two integers a thread of control in shared memory, and one pip
 the end.
 """
 
-import ctypes
 import errno
 import mmap
 import multiprocessing
@@ -25,6 +24,7 @@ from typing import Any
 from aibench.engine import Report
 from aibench.errors import AibenchError, TargetFailed, WorkerFailed
 from aibench.model import WRITES
+from aibench.orphans import die_with
 from aibench.probes.patience import Patience
 from aibench.process import signals_held
 from aibench.workers.job import Job, Outcome, Prepare, Progress
@@ -58,10 +58,6 @@ class _Worker:
     number: int
     process: BaseProcess
     pipe: Connection
-
-
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class _Shared:
@@ -156,9 +152,7 @@ def _child(
     job: Job, number: int, prepare: Prepare, shared: _Shared, pipe: Connection, parent: int
 ) -> None:
     """What a worker process does from fork to exit."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
+    die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -14,7 +14,7 @@ from aibench.engine import Engine, Report, Site
 from aibench.engines.null import NullEngine
 from aibench.engines.posix import PosixEngine
 from aibench.errors import Interrupted, WorkspaceError
-from aibench.formats.files import granule, path_of, total_bytes
+from aibench.formats.files import granule, total_bytes
 from aibench.formats.mixing import key
 from aibench.insight import limits
 from aibench.model import (
@@ -22,28 +22,20 @@ from aibench.model import (
     CachePolicy,
     Ceiling,
     Environment,
-    Evidence,
-    Measurement,
-    NfsFigures,
     Operation,
     Phase,
     Plan,
-    Population,
     Sample,
     Stage,
     Target,
-    Telemetry,
 )
-from aibench.probes import cache, delivered, nfsstats, telemetry
-from aibench.probes.evidence import classify
 from aibench.remarks import reasons, warnings
+from aibench.surroundings import Meanwhile, Watch
 from aibench.workers.loops import LOOPS
 from aibench.workers.pool import failure
 from aibench.workspace import Workspace, dataset
 from aibench.workspace.clean import clean_population, clean_scratch
 
-#: How many files are looked at for residency: all of a small set, a random sample of a large one.
-LOOKED_AT = 2000
 _CALIBRATION_NS = 300_000_000
 
 
@@ -194,9 +186,9 @@ class Runner:
         if phase.cache is CachePolicy.WARM and phase.operation in READS:
             self._warm_up(phase, site, engine, step)
         self.listen(step, 0, 0)
-        watch = _Watch.begin(self, phase, seed)
+        watch = Watch.begin(self.workspace, self.target, phase, seed, allow_drop=self.allow_drop)
         started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        meanwhile = _Meanwhile(self.target)
+        meanwhile = Meanwhile(self.target)
         with meanwhile:
             measured = engine.run(phase, site, self._report(step))
         evidence = watch.end(measured)
@@ -230,89 +222,3 @@ class Runner:
             if left:
                 raise WorkspaceError(f"{left[0]} is in the way, and aibench did not make it")
         dataset.make_directories(self.workspace, phase.population)
-
-
-class _Meanwhile:
-    """What the client, and an NFS mount's own counters, say while a phase runs."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self.telemetry: Telemetry | None = None
-        self.nfs: NfsFigures | None = None
-
-    def __enter__(self) -> None:
-        self._before = self._counters()
-        self._watch = telemetry.Watch.begin(self._target)
-
-    def __exit__(self, kind: object, _error: object, _trace: object) -> None:
-        if kind is not None:
-            self._watch.abandon()
-            return
-        self.telemetry = self._watch.end()
-        after = self._counters()
-        if self._before is not None and after is not None:
-            self.nfs = nfsstats.between(self._before, after)
-
-    def _counters(self) -> nfsstats.NfsCounters | None:
-        if not self._target.fstype.startswith("nfs"):
-            return None
-        return nfsstats.snapshot(self._target.mount_point)
-
-
-@dataclass(slots=True)
-class _Watch:
-    """What the caches and counters said before a phase, to be held against what they say after."""
-
-    runner: Runner
-    phase: Phase
-    counter: delivered.DeliveryCounter
-    residency: cache.Residency | None
-    eviction: cache.Eviction | None
-    read_before: int | None
-    own_before: int | None
-
-    @classmethod
-    def begin(cls, runner: Runner, phase: Phase, seed: int) -> "_Watch":
-        """Empty the caches where the policy wants it, and look at what they hold."""
-        population = phase.population
-        reads = phase.operation in READS
-        eviction = residency = None
-        with runner.workspace.opened(population.directory) as fd:
-            if phase.cache is CachePolicy.COLD or (reads and phase.cache is CachePolicy.DIRECT):
-                eviction = cache.evict(fd, _names(population), allow_drop=runner.allow_drop)
-            else:
-                os.sync()
-            if reads:
-                looked = cache.sample(population.files, LOOKED_AT, seed)
-                names = (path_of(population, index) for index in looked)
-                residency = cache.residency(fd, names, population=population.files)
-            if eviction is not None and eviction.method == "drop_caches":
-                cache.drop_caches()  # looking brought directory entries and attributes back
-        counter = delivered.counter(runner.target)
-        return cls(
-            runner, phase, counter, residency, eviction,
-            counter.read_bytes() if reads else None,
-            delivered.own_read_bytes() if reads else None,
-        )  # fmt: skip
-
-    def end(self, measured: Measurement) -> Evidence | None:
-        """The evidence of a read phase; None for the others."""
-        if self.phase.operation not in READS:
-            return None
-        after, own = self.counter.read_bytes(), delivered.own_read_bytes()
-        known = after is not None and self.read_before is not None
-        own_known = own is not None and self.own_before is not None
-        return classify(
-            policy=self.phase.cache,
-            target=self.runner.target,
-            asked_bytes=measured.bytes,
-            residency=self.residency,
-            delivered_bytes=(after or 0) - (self.read_before or 0) if known else None,
-            counter=self.counter,
-            eviction=self.eviction,
-            own_bytes=(own or 0) - (self.own_before or 0) if own_known else None,
-        )
-
-
-def _names(population: Population) -> Iterator[str]:
-    return (path_of(population, index) for index in range(population.files))

@@ -1,0 +1,112 @@
+"""What is gathered around a measurement: caches set and looked at, counters, the client watched."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aibench.formats.files import path_of
+from aibench.model import (
+    READS,
+    CachePolicy,
+    Evidence,
+    Measurement,
+    NfsFigures,
+    Phase,
+    Population,
+    Target,
+    Telemetry,
+)
+from aibench.probes import cache, delivered, nfsstats, telemetry
+from aibench.probes.evidence import classify
+from aibench.workspace import Workspace
+
+#: How many files are looked at for residency: all of a small set, a random sample of a large one.
+LOOKED_AT = 2000
+
+
+class Meanwhile:
+    """What the client, and an NFS mount's own counters, say while a phase runs."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.telemetry: Telemetry | None = None
+        self.nfs: NfsFigures | None = None
+
+    def __enter__(self) -> None:
+        self._before = self._counters()
+        self._watch = telemetry.Watch.begin(self._target)
+
+    def __exit__(self, kind: object, _error: object, _trace: object) -> None:
+        if kind is not None:
+            self._watch.abandon()
+            return
+        self.telemetry = self._watch.end()
+        after = self._counters()
+        if self._before is not None and after is not None:
+            self.nfs = nfsstats.between(self._before, after)
+
+    def _counters(self) -> nfsstats.NfsCounters | None:
+        if not self._target.fstype.startswith("nfs"):
+            return None
+        return nfsstats.snapshot(self._target.mount_point)
+
+
+@dataclass(slots=True)
+class Watch:
+    """What the caches and counters said before a phase, to be held against what they say after."""
+
+    target: Target
+    phase: Phase
+    counter: delivered.DeliveryCounter
+    residency: cache.Residency | None
+    eviction: cache.Eviction | None
+    read_before: int | None
+    own_before: int | None
+
+    @classmethod
+    def begin(
+        cls, workspace: Workspace, target: Target, phase: Phase, seed: int, *, allow_drop: bool
+    ) -> "Watch":
+        """Empty the caches where the policy wants it, and look at what they hold."""
+        population = phase.population
+        reads = phase.operation in READS
+        eviction = residency = None
+        with workspace.opened(population.directory) as fd:
+            if phase.cache is CachePolicy.COLD or (reads and phase.cache is CachePolicy.DIRECT):
+                eviction = cache.evict(fd, _names(population), allow_drop=allow_drop)
+            else:
+                os.sync()
+            if reads:
+                looked = cache.sample(population.files, LOOKED_AT, seed)
+                names = (path_of(population, index) for index in looked)
+                residency = cache.residency(fd, names, population=population.files)
+            if eviction is not None and eviction.method == "drop_caches":
+                cache.drop_caches()  # looking brought directory entries and attributes back
+        counter = delivered.counter(target)
+        return cls(
+            target, phase, counter, residency, eviction,
+            counter.read_bytes() if reads else None,
+            delivered.own_read_bytes() if reads else None,
+        )  # fmt: skip
+
+    def end(self, measured: Measurement) -> Evidence | None:
+        """The evidence of a read phase; None for the others."""
+        if self.phase.operation not in READS:
+            return None
+        after, own = self.counter.read_bytes(), delivered.own_read_bytes()
+        known = after is not None and self.read_before is not None
+        own_known = own is not None and self.own_before is not None
+        return classify(
+            policy=self.phase.cache,
+            target=self.target,
+            asked_bytes=measured.bytes,
+            residency=self.residency,
+            delivered_bytes=(after or 0) - (self.read_before or 0) if known else None,
+            counter=self.counter,
+            eviction=self.eviction,
+            own_bytes=(own or 0) - (self.own_before or 0) if own_known else None,
+        )
+
+
+def _names(population: Population) -> Iterator[str]:
+    return (path_of(population, index) for index in range(population.files))

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 import os
 import signal
 import subprocess
@@ -10,9 +9,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.integration import command
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts/labs/nfs"
@@ -35,17 +35,8 @@ def requires_nfs(server: str = "knfsd") -> pytest.MarkDecorator:
 
 
 @dataclass(frozen=True)
-class Done:
+class Done(command.Done):
     """How a command in the lab ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as the one JSON document that it has to be."""
-        return json.loads(self.out)
 
     @property
     def promise(self) -> str:

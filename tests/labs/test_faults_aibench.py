@@ -17,6 +17,7 @@ from tests.labs.tools import requires_fio, unless
 
 pytestmark = [pytest.mark.mounts, pytest.mark.slow, unless(faults.missing())]
 MANY = ("-w", "load-4k", "--repeats", "200", "--set", "files=200", "--set", "workers=2")
+LOAD = ("-w", "load-imagenet", "--repeats", "1", "--set", "workers=2")
 SAVE = ("-w", "checkpoint-save", "--repeats", "1", "--set", "ranks=2", "--set", "scale=1e-4")
 PATIENCE = ("--patience", "2s")
 BOUND_S = 20
@@ -203,16 +204,7 @@ def test_lost_writes(tmp_path: Path) -> None:
     """A data set whose writes were lost at fsync is not taken for complete."""
     with limits.lost_writes(size=300 * MIB) as mounted:
         stand = Stand(tmp_path, mounted.path)
-        words = (
-            "-w",
-            "load-imagenet",
-            "--repeats",
-            "1",
-            "--set",
-            "files=500",
-            "--set",
-            "workers=2",
-        )
+        words = (*LOAD, "--set", "files=500")
         done = stand.run(*words)
         assert done.code == 4, done.err
         assert codes(stand.record())[0] in ("no_space", "io_error", "read_only")
@@ -224,16 +216,7 @@ def test_cut_short(tmp_path: Path) -> None:
     """Where files or names can't be read any more, a run refuses or ends, and is never complete."""
     with limits.cut_short() as mounted:
         stand = Stand(tmp_path, mounted.path)
-        words = (
-            "-w",
-            "load-imagenet",
-            "--repeats",
-            "1",
-            "--set",
-            "files=400",
-            "--set",
-            "workers=2",
-        )
+        words = (*LOAD, "--set", "files=400")
         assert stand.run(*words).code == 0
         mounted.cut(60 * MIB)
         done = stand.run(*words)

@@ -4,10 +4,11 @@ The only place that divides. The judge and the reporters read the same values fr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from aibench.model import READS, WRITES, Ceiling, Measurement, Operation, Phase, Sample
+from aibench.model import READS, WRITES, CacheState, Ceiling, Measurement, Operation, Phase, Sample
 from aibench.stats.histogram import enough_for, mean, percentile
+from aibench.stats.steady import Cliff, Plateau, steadiness
 
 #: Under this ceiling over measured rate the client is the limit.
 CLIENT_BOUND_BELOW = 1.25
@@ -44,19 +45,46 @@ def metrics(phase: Phase, sample: Sample) -> tuple[Metric, ...]:
     """All figures of ``sample``, the main ones first.
 
     Throughput is all bytes over the time from the first start to the last end, including fsync
-    and close. Percentiles need enough operations (`stats.histogram.enough_for`).
+    and close. Percentiles need enough operations (`stats.histogram.enough_for`). Where the rate
+    fell from one level to another (`stats.steady`), burst and sustained rate are figures as well.
     """
     measured = sample.measurement
-    return (*_rates(phase, measured), *_timers(phase, measured), *_latencies(measured))
+    return (
+        *_rates(phase, measured.operations, measured.bytes, measured.elapsed_ns),
+        *_plateaus(phase, measured),
+        *_timers(phase, measured),
+        *_latencies(measured),
+    )
+
+
+def of_one_state(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """The samples that may make one figure: those whose bytes came from one place.
+
+    What storage delivered and what a cache did are different things, however often each was
+    measured. Where evidence differs the cold samples are taken; without any, those that are in the
+    state of the first one. Who drops the others says so.
+    """
+    states = [sample.evidence.state if sample.evidence else None for sample in samples]
+    wanted = CacheState.COLD if CacheState.COLD in states else next(iter(states), None)
+    return tuple(s for s, state in zip(samples, states, strict=True) if state is wanted)
+
+
+def decisive(phase: Phase, sample: Sample, name: str, unit: str) -> Metric | None:
+    """The figure ``name`` as a claim means it: the sustained one where a burst came before it.
+
+    None where ``sample`` has no such figure in ``unit``.
+    """
+    found = {metric.name: metric for metric in metrics(phase, sample) if metric.unit == unit}
+    return found.get(f"sustained_{name}", found.get(name))
 
 
 def _per_second(count: int, elapsed_ns: int) -> float | None:
     return count * 10**9 / elapsed_ns if elapsed_ns else None
 
 
-def _rates(phase: Phase, measured: Measurement) -> list[Metric]:
+def _rates(phase: Phase, operations: int, moved: int, elapsed_ns: int) -> list[Metric]:
     found = []
-    why_missing = "" if measured.elapsed_ns else "it took no time"
+    why_missing = "" if elapsed_ns else "it took no time"
     moves_bytes = phase.operation in READS | WRITES
     if moves_bytes:
         direction = "read" if phase.operation in READS else "write"
@@ -64,7 +92,7 @@ def _rates(phase: Phase, measured: Measurement) -> list[Metric]:
             Metric(
                 name=f"{direction}_bandwidth",
                 title=f"{direction} bandwidth",
-                value=_per_second(measured.bytes, measured.elapsed_ns),
+                value=_per_second(moved, elapsed_ns),
                 unit="B/s",
                 better="higher",
                 main=True,
@@ -76,7 +104,7 @@ def _rates(phase: Phase, measured: Measurement) -> list[Metric]:
         Metric(
             name="iops" if noun == "iops" else f"{noun}_per_second",
             title="IOPS" if noun == "iops" else f"{noun} per second",
-            value=_per_second(measured.operations, measured.elapsed_ns),
+            value=_per_second(operations, elapsed_ns),
             unit="op/s",
             better="higher",
             main=not moves_bytes or noun in ("files", "iops"),
@@ -84,6 +112,47 @@ def _rates(phase: Phase, measured: Measurement) -> list[Metric]:
         )
     )
     return found
+
+
+def _plateaus(phase: Phase, measured: Measurement) -> list[Metric]:
+    """Where a burst ended: the rates before and after, and how much and how long it was."""
+    found = steadiness(phase, measured)
+    if found is None or found.cliff is None:
+        return []
+    cliff = found.cliff
+    return [
+        *_plateau(phase, "sustained", cliff.sustained),
+        *_plateau(phase, "burst", cliff.burst),
+        *_position(phase, cliff),
+    ]
+
+
+def _plateau(phase: Phase, which: str, part: Plateau) -> list[Metric]:
+    """The rates of one plateau; of a burst the first is enough for a reader in a hurry.
+
+    Shards are no figure here: the series of a save counts write calls.
+    """
+    rates = _rates(phase, part.operations, part.bytes, part.end_ns - part.begin_ns)
+    return [
+        replace(
+            rate,
+            name=f"{which}_{rate.name}",
+            title=f"{which} {rate.title}",
+            main=rate.main and (which == "sustained" or number == 0),
+        )
+        for number, rate in enumerate(rates)
+        if not rate.name.startswith("shards")
+    ]
+
+
+def _position(phase: Phase, cliff: Cliff) -> list[Metric]:
+    time = Metric(name="burst_time", title="burst lasted", value=cliff.at_ns, unit="ns",
+                  better="higher", main=True)  # fmt: skip
+    if phase.operation not in READS | WRITES:
+        return [time]
+    size = Metric(name="burst_bytes", title="burst size", value=cliff.bytes, unit="B",
+                  better="higher", main=True)  # fmt: skip
+    return [size, time]
 
 
 def _timers(phase: Phase, measured: Measurement) -> list[Metric]:

@@ -1,9 +1,10 @@
 """What a reader has to know about one sample, and why it may not count at all."""
 
 from aibench.metrics import CLIENT_BOUND_BELOW, headroom
-from aibench.model import Finding, Measurement, Sample
+from aibench.model import READS, WRITES, Finding, Measurement, Phase, Sample
+from aibench.stats.steady import FLOOR_NS, Cliff, Plateau, State, Steadiness, steadiness
+from aibench.units import format_duration, format_size, format_value
 
-_SHORT_NS = 60 * 10**9
 #: Below this, who ended last tells about the scheduler of the client, not about the storage.
 _TELLING_NS = 200_000_000
 
@@ -12,7 +13,7 @@ def warnings(sample: Sample) -> tuple[Finding, ...]:
     """What a reader has to know about a sample: the engine's warnings, and ours."""
     measured = sample.measurement
     found = list(measured.warnings)
-    if measured.elapsed_ns < _SHORT_NS:
+    if measured.elapsed_ns < FLOOR_NS:
         found.append(
             Finding(
                 code="short_run",
@@ -50,6 +51,59 @@ def _slowest_share(measured: Measurement) -> float | None:
     if len(ends) < 2 or min(ends) <= 0:
         return None
     return max(ends) / min(ends)
+
+
+def steadiness_remarks(phase: Phase, sample: Sample) -> tuple[Finding, ...]:
+    """What the series of a sample says of its rate: a burst, a drift, or that it can't be told.
+
+    Codes: ``burst``, ``not_steady`` and ``steadiness_unknown``. Never stored: derived anew from
+    the record. A phase of less than 60 s has its ``short_run`` instead of the last.
+    """
+    found = steadiness(phase, sample.measurement)
+    if found is None:
+        return ()
+    remarks = []
+    if found.cliff is not None:
+        message = _burst(found.cliff, moves_bytes=phase.operation in READS | WRITES)
+        remarks.append(Finding(code="burst", message=message))
+    if found.heading or found.unproven:
+        remarks.append(Finding(code="not_steady", message=_unsteady(found)))
+    elif found.state is not State.STEADY and sample.measurement.elapsed_ns >= FLOOR_NS:
+        message = f"whether the rate was steady can't be told: {found.reason or _drift(found)}"
+        remarks.append(Finding(code="steadiness_unknown", message=message))
+    return tuple(remarks)
+
+
+def _burst(cliff: Cliff, *, moves_bytes: bool) -> str:
+    size = format_size(cliff.bytes) if moves_bytes else format_value(cliff.operations, "operations")
+    first, then = (_printed(part, moves_bytes) for part in (cliff.burst, cliff.sustained))
+    return (
+        f"a burst of {size} at {first} for {format_duration(cliff.at_ns)}, then sustained {then}: "
+        "claims are held against the sustained rate"
+    )
+
+
+def _printed(part: Plateau, moves_bytes: bool) -> str:
+    count, unit = (part.bytes, "B/s") if moves_bytes else (part.operations, "op/s")
+    return format_value(count * 10**9 / (part.end_ns - part.begin_ns), unit)
+
+
+def _unsteady(found: Steadiness) -> str:
+    if found.unproven:
+        return f"the rate after the burst is not shown to last: {found.reason}"
+    sure = found.state is State.DRIFTING
+    fell, rose = ("fell", "rose") if sure else ("seems to have fallen", "seems to have risen")
+    verb = fell if found.heading < 0 else rose
+    return f"the rate {verb} while it was measured: {_drift(found)}"
+
+
+def _drift(found: Steadiness) -> str:
+    assert found.drift is not None
+    assert found.drift_low is not None
+    assert found.drift_high is not None
+    low, high = f"{found.drift_low:+.1%}", f"{found.drift_high:+.1%}"
+    over = format_duration(found.end_ns - found.begin_ns)
+    return f"{found.drift:+.1%} from end to end of {over}, 90 % interval {low} to {high}"
 
 
 def reasons(sample: Sample) -> tuple[Finding, ...]:

@@ -397,10 +397,14 @@ def test_a_read_without_evidence_meets_no_claim() -> None:
 
 
 def test_one_cached_run_taints_all() -> None:
-    """One warm repeat among cold ones is enough to forbid that the claim is met."""
-    warm = run_of(2, 25 * GB, evidence=evidence(state=CacheState.WARM))
-    run = record(run_of(0, 25 * GB), run_of(1, 25 * GB), warm, plan=plan(block()))
-    assert codes(only(run)) == ["cache_suspect"]
+    """One warm repeat among cold ones forbids that the claim is met, and is in no figure."""
+    cold = [run_of(number, 25 * GB) for number in range(3)]
+    warm = run_of(3, 250 * GB, evidence=evidence(state=CacheState.WARM))
+    verdict = only(record(*cold, warm, plan=plan(block())))
+    assert set(codes(verdict)) == {"cache_suspect", "cache_state_differs"}
+    assert verdict.status is Status.INCONCLUSIVE
+    assert verdict.measured is not None
+    assert (verdict.measured.n, verdict.measured.typical) == (3, pytest.approx(25 * GB))
 
 
 def test_a_cached_read_still_refutes() -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from aibench.metrics import Metric, metrics
+from aibench.metrics import Metric, decisive, metrics
 from aibench.model import Measurement, Operation, Phase
 from tests.build import SECOND, histogram, measurement, phase, sample
+from tests.flow import cliff, flow, writing
 
 
 def by_name(phase_: Phase, measured: Measurement) -> dict[str, Metric]:
@@ -102,3 +103,54 @@ def test_figures_that_are_present_give_no_reason_for_missing() -> None:
     """A reason stands only where a value is missing."""
     for metric in by_name(phase(), measurement()).values():
         assert (metric.value is None) == bool(metric.why_missing)
+
+
+MB = 10**6
+
+
+def test_a_burst_and_what_lasts_are_figures_of_their_own() -> None:
+    """400 MB/s for 20 s, then 100 MB/s: both rates, the size and the time are main figures."""
+    counts = flow([400.0 * MB] * 20 + [100.0 * MB] * 100)
+    found = by_name(writing(), counts)
+    assert found["sustained_write_bandwidth"].value == pytest.approx(100 * MB)
+    assert found["burst_write_bandwidth"].value == pytest.approx(400 * MB)
+    assert found["sustained_iops"].value == pytest.approx(1000)
+    assert (found["burst_bytes"].value, found["burst_bytes"].unit) == (8000 * MB, "B")
+    assert (found["burst_time"].value, found["burst_time"].unit) == (20 * SECOND, "ns")
+    assert found["write_bandwidth"].value == pytest.approx(150 * MB)
+    for name in ("sustained_write_bandwidth", "burst_write_bandwidth", "burst_bytes", "burst_time"):
+        assert found[name].main
+
+
+def test_without_a_cliff_there_is_no_burst() -> None:
+    """A flat phase has one rate, and no figure says otherwise."""
+    found = by_name(writing(), flow([100.0 * MB] * 120))
+    assert not [name for name in found if name.startswith(("burst", "sustained"))]
+
+
+def test_a_burst_of_operations_has_no_bytes() -> None:
+    """Metadata operations have a burst as well, in operations and seconds."""
+    found = by_name(phase(operation=Operation.STAT), flow(cliff(400.0 * MB, 100.0 * MB, 20, 120)))
+    assert found["sustained_operations_per_second"].value == pytest.approx(1000, rel=0.02)
+    assert found["burst_time"].value == 20 * SECOND
+    assert "burst_bytes" not in found
+
+
+def test_shards_of_a_plateau_are_no_figure() -> None:
+    """The series of a save counts write calls, which are no shards."""
+    saving = writing(operation=Operation.SAVE_SHARDS)
+    found = by_name(saving, flow([400.0 * MB] * 20 + [100.0 * MB] * 100))
+    assert "sustained_write_bandwidth" in found
+    assert "sustained_shards_per_second" not in found
+
+
+def test_claims_are_held_against_what_lasts() -> None:
+    """The decisive figure is the sustained one where there is one, in its unit, else the whole."""
+    burst = sample(measurement=flow([400.0 * MB] * 20 + [100.0 * MB] * 100))
+    flat = sample(measurement=flow([100.0 * MB] * 120))
+    wanted = {"write_bandwidth": "B/s", "iops": "op/s"}
+    for name, unit in wanted.items():
+        found = [decisive(writing(), each, name, unit) for each in (burst, flat)]
+        assert [metric and metric.name for metric in found] == [f"sustained_{name}", name]
+    assert decisive(writing(), burst, "write_bandwidth", "op/s") is None
+    assert decisive(writing(), burst, "burst_rate", "B/s") is None

@@ -20,9 +20,14 @@ from aibench.model import (
     Sample,
     SyncPolicy,
 )
+from aibench.remarks import steadiness_remarks
+from aibench.stats.steady import steadiness
+from aibench.units import format_size
 
 #: From this on the ceiling proves that the harness was not the limit.
 PROOF_FROM = 2.0
+#: Writes that tell of what is behind the server's cache are so many times as large.
+_CACHE_FACTOR = 2
 #: What one client can drive alone. Any other unit of a storage system takes several clients.
 ONE_CLIENT_SCOPES = frozenset({"client", "device", "disk", "drive"})
 
@@ -40,6 +45,13 @@ class Gate:
 #: Warnings that forbid verdicts: whether they forbid MET, NOT_MET, and what would remove them.
 _WARNINGS = {
     "client_bound": (False, True, "measure from a faster client, or from more of them"),
+    "busy_client": (False, True, "measure while nothing else uses the client's processors"),
+    "io_limited": (False, True, "measure outside the control group that limits the device's I/O"),
+    "run_queue": (False, True, "measure while nothing else uses the client's processors"),
+    "packets_lost": (False, True, "find out why the network card loses packets"),
+    "tcp_retransmits": (False, True, "find out where the network loses packets"),
+    "retransmissions": (False, True, "find out whether the network or the server lost requests"),
+    "memory_short": (False, True, "leave the client more memory"),
     "nic_bound": (False, True, "measure over a faster link, or from more clients"),
     "steal": (False, True, "measure where the hypervisor leaves the client its processors"),
     "swapping": (False, True, "leave the client more memory"),
@@ -65,6 +77,8 @@ def gates(
     closed = [*_run(record), *_target(record)]
     closed += _cache(phase, samples) if phase.operation in READS else []
     closed += _durability(phase) if phase.operation in WRITES else []
+    closed += _steady(phase, samples)
+    closed += _server_cache(record, samples) if phase.operation in WRITES else []
     closed += _ceiling(samples, claim.unit)
     closed += _clients(record, samples, claim)
     closed += _warnings(record, samples, {gate.finding.code for gate in closed})
@@ -131,6 +145,42 @@ def _durability(phase: Phase) -> list[Gate]:
             remedy="measure with fsync inside the measured time",
         )
     ]
+
+
+def _steady(phase: Phase, samples: Sequence[Sample]) -> list[Gate]:
+    """A rate that was falling may go on to, one that was rising too; a burst is told of."""
+    found: dict[tuple[str, bool, bool], Gate] = {}
+    for sample in samples:
+        seen = steadiness(phase, sample.measurement)
+        for remark in steadiness_remarks(phase, sample):
+            unsteady = remark.code == "not_steady"
+            falls = unsteady and seen is not None and seen.falling
+            rises = unsteady and not falls
+            found.setdefault(
+                (remark.code, falls, rises),
+                Gate(
+                    finding=remark,
+                    forbids_met=falls,
+                    forbids_not_met=rises,
+                    remedy="run longer, until the rate is steady",
+                ),
+            )
+    return list(found.values())
+
+
+def _server_cache(record: RunRecord, samples: Sequence[Sample]) -> list[Gate]:
+    """Less than twice what the server's cache holds may all have gone there."""
+    cache = record.system.server_cache_bytes if record.system else None
+    written = min((sample.measurement.bytes for sample in samples), default=0)
+    if not cache or written >= _CACHE_FACTOR * cache:
+        return []
+    message = (
+        f"{format_size(written)} were written, less than {_CACHE_FACTOR} times the server's cache "
+        f"of {format_size(cache)}: it may have taken them all"
+    )
+    remedy = f"write at least {format_size(_CACHE_FACTOR * cache)} in each run"
+    finding = Finding(code="server_cache", message=message)
+    return [Gate(finding=finding, forbids_met=True, remedy=remedy)]
 
 
 def _ceiling(samples: Sequence[Sample], unit: str) -> list[Gate]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from aibench.judge.gates import gates
 from aibench.judge.verdicts import Trial, better, decide
-from aibench.metrics import metrics
+from aibench.metrics import decisive, of_one_state
 from aibench.model import (
     Claim,
     Finding,
@@ -34,6 +34,7 @@ def judge(record: RunRecord, claims: Sequence[Claim], system: System | None) -> 
 
     ``system`` says what the mount is; without it nothing is met or not met.
     """
+    record = replace(record, system=system)
     return tuple(
         _verdict(record, claim, interpretation, system)
         for claim in claims
@@ -106,7 +107,8 @@ def _trial(record: RunRecord, claim: Claim, stage: Stage, name: str) -> Trial | 
         finding = Finding(code="phase_missing", message=message)
         return _Absent(finding=finding, workload=stage.workload)
     samples = [s for s in record.samples if (s.workload, s.phase) == (stage.workload, name)]
-    read = [(sample, _value(phase, sample, claim)) for sample in samples]
+    pooled = of_one_state([sample for sample in samples if not sample.reasons])
+    read = [(sample, _value(phase, sample, claim, pooled)) for sample in samples]
     dropped = tuple(value for _, value in read if isinstance(value, Finding))
     counted = [sample for sample, value in read if not isinstance(value, Finding)]
     if not counted:
@@ -116,12 +118,14 @@ def _trial(record: RunRecord, claim: Claim, stage: Stage, name: str) -> Trial | 
         workload=stage.workload,
         phase=phase,
         values=tuple(value for _, value in read if not isinstance(value, Finding)),
-        closed=gates(record, phase, counted, claim),
+        closed=gates(record, phase, [s for s in samples if s in counted or not s.reasons], claim),
         dropped=dropped,
     )
 
 
-def _value(phase: Phase, sample: Sample, claim: Claim) -> float | Finding:
+def _value(
+    phase: Phase, sample: Sample, claim: Claim, pooled: Sequence[Sample]
+) -> float | Finding:
     """The claim's metric of one sample, or why the sample does not count."""
     place = f"repeat {sample.repeat + 1} does not count"
     if sample.reasons:
@@ -130,14 +134,22 @@ def _value(phase: Phase, sample: Sample, claim: Claim) -> float | Finding:
     if sample.measurement.errors:
         message = f"{place}: {sample.measurement.errors} operations failed"
         return Finding(code="operations_failed", message=message)
-    for metric in metrics(phase, sample):
-        if (metric.name, metric.unit) == (claim.metric, claim.unit):
-            if metric.value:
-                return metric.value
-            message = f"{place}: {metric.why_missing or 'nothing was measured'}"
-            return Finding(code="nothing_measured", message=message)
-    message = f"{phase.name} gives no {claim.metric} in {claim.unit}"
-    return Finding(code="metric_missing", message=message)
+    if sample not in pooled and sample.evidence is not None:
+        states = f"{sample.evidence.state.value}, not {_state(pooled)}"
+        return Finding(code="cache_state_differs", message=f"{place}: its cache was {states}")
+    metric = decisive(phase, sample, claim.metric, claim.unit)
+    if metric is None:
+        message = f"{phase.name} gives no {claim.metric} in {claim.unit}"
+        return Finding(code="metric_missing", message=message)
+    if metric.value:
+        return metric.value
+    message = f"{place}: {metric.why_missing or 'nothing was measured'}"
+    return Finding(code="nothing_measured", message=message)
+
+
+def _state(samples: Sequence[Sample]) -> str:
+    evidence = samples[0].evidence
+    return evidence.state.value if evidence else "as unknown as that of others"
 
 
 def _none_counts(stage: Stage, name: str, dropped: Sequence[Finding]) -> Finding:

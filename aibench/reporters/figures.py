@@ -10,6 +10,7 @@ from html import escape as html_escape
 from typing import Any
 
 from aibench.reporters import wording
+from aibench.reporters.steadiness import marks
 from aibench.units import format_duration, format_value
 
 #: More points than this are summed in pairs: a screen has no room for them.
@@ -30,7 +31,7 @@ Figure = dict[str, Any]
 def escape(text: str) -> str:
     """``text`` cut to a label's length, with no markup in it for plotly to obey."""
     short = text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
-    return html_escape(short, quote=False)
+    return html_escape(short, quote=False).replace("%{", "%&#123;")  # hover templates have %{x}
 
 
 def margins(rows: Iterable[dict[str, Any]]) -> Figure | None:
@@ -105,7 +106,10 @@ def _tolerance(row: dict[str, Any], place: int) -> dict[str, Any]:
 
 
 def throughput(phase: dict[str, Any]) -> Figure | None:
-    """Rate over time, one line a repeat; None where no repeat has a series."""
+    """Rate over time, one line a repeat; None where no repeat has a series.
+
+    The time that was judged to be steady or not is shaded, and the end of a burst marked.
+    """
     unit = "B" if phase["reads"] or phase["writes"] else "op"
     traces = [
         _repeat_line(sample, points)
@@ -120,6 +124,7 @@ def throughput(phase: dict[str, Any]) -> Figure | None:
             "xaxis": {"title": {"text": "time since start, s"}, "rangemode": "tozero"},
             "yaxis": {"title": {"text": _scaled(traces, "y", unit)}, "rangemode": "tozero"},
             "showlegend": True,
+            **marks(phase),
         },
     }
 

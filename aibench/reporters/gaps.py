@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aibench.model import READS, RunRecord, Status, Verdict
+from aibench.stats.steady import hidden
 
 
 def not_tested(
@@ -13,6 +14,7 @@ def not_tested(
     return [
         *_untested_phases(workloads),
         *_untested_claims(verdicts),
+        *_hidden_rates(record),
         *_limits(record),
     ]
 
@@ -47,6 +49,19 @@ def _untested_claims(verdicts: Sequence[Verdict]) -> list[dict[str, str]]:
             why = "no benchmark of one system can test this part of the claim"
             parts.setdefault(claim.id, _gap(f"“{claim.untestable_part}” ({claim.title})", why))
     return [*gaps, *parts.values()]
+
+
+def _hidden_rates(record: RunRecord) -> list[dict[str, str]]:
+    """Writes through the page cache, whose burst and sustained rate nobody can tell apart."""
+    told = {(s.workload, s.phase) for s in record.samples}
+    names = [
+        f"{stage.workload}, {phase.name}"
+        for stage in record.plan.stages
+        for phase in stage.measured
+        if hidden(phase) and (stage.workload, phase.name) in told
+    ]
+    why = "the page cache hides when the storage took the bytes; --cache direct shows it"
+    return [_gap(f"burst and sustained rate of {name}", why) for name in names]
 
 
 def _limits(record: RunRecord) -> list[dict[str, str]]:

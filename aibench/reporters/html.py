@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from aibench.reporters import figures, wording
+from aibench.reporters import figures, steadiness, wording
 from aibench.reporters.clean import cleaned
 from aibench.reporters.meanwhile import meanwhile
 
@@ -95,6 +95,7 @@ def _environment() -> Environment:
     environment.globals["w"] = wording
     environment.filters["tools"] = _tools
     environment.filters["evidence"] = _evidence
+    environment.filters["steadiness"] = steadiness.sentence
     return environment
 
 

@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aibench.reporters import wording
+from aibench.reporters import steadiness, wording
 from aibench.reporters.clean import cleaned
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
 #: What else would become markup, a mention or a link.
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@<!-- -->", "://": ":<!-- -->//"}
-_ENTITY = re.compile("|".join(map(re.escape, _ENTITIES)))
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+#: Where GitHub would begin a mention, a link or a reference to an issue.
+_LINK = re.compile(r"(?<=[@#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=gh)(?=-)", re.IGNORECASE)
 
 
 def render(document: dict[str, Any], *, width: int = 80, color: bool = False) -> str:
@@ -26,7 +27,7 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
 def escaped(text: object) -> str:
     """``text`` with every character that Markdown would obey made harmless."""
     marked = _SPECIAL.sub(r"\\\1", str(text))
-    return _ENTITY.sub(lambda match: _ENTITIES[match[0]], marked)
+    return _LINK.sub("<!-- -->", marked.translate(_ENTITIES))
 
 
 def _report(document: dict[str, Any]) -> Iterator[str]:
@@ -133,7 +134,10 @@ def _phase(name: str, phase: dict[str, Any]) -> Iterator[str]:
 def _warnings(document: dict[str, Any]) -> Iterator[str]:
     lines = [warning["message"] for warning in document["run"]["warnings"]]
     for workload in document["workloads"]:
-        lines += [f"{workload['name']}, {text}" for text in wording.findings(workload["phases"])]
+        told = (wording.findings, steadiness.sentences)
+        lines += [
+            f"{workload['name']}, {text}" for tell in told for text in tell(workload["phases"])
+        ]
     if lines:
         yield "#### To know about these figures"
         yield from _bullets(lines)

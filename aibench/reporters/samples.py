@@ -3,12 +3,14 @@
 from typing import Any
 
 from aibench.metrics import headroom
-from aibench.model import Evidence, Sample
+from aibench.model import Evidence, Finding, Phase, Sample
+from aibench.remarks import steadiness_remarks
 from aibench.reporters.values import number, plain
+from aibench.stats.steady import steadiness
 
 
-def sample_part(sample: Sample, unit: str) -> dict[str, Any]:
-    """What one repeat counted, whether it counts, and its headroom in ``unit``."""
+def sample_part(phase: Phase, sample: Sample, unit: str) -> dict[str, Any]:
+    """What one repeat of ``phase`` counted, whether it counts, and its headroom in ``unit``."""
     measured = sample.measurement
     return {
         "repeat": sample.repeat,
@@ -26,14 +28,21 @@ def sample_part(sample: Sample, unit: str) -> dict[str, Any]:
         "ceiling": plain(sample.ceiling),
         "headroom": number(headroom([sample], unit)),
         "series": plain(measured.series),
+        "steadiness": plain(steadiness(phase, measured)),
         "telemetry": plain(sample.telemetry),
         "nfs": plain(sample.nfs),
         "workers": plain(measured.workers),
         "slowest": _slowest(sample),
         "tool": plain(measured.tool),
-        "warnings": plain((*sample.warnings, *measured.warnings)),
+        "warnings": plain(remarks(phase, sample)),
         "reasons": plain(sample.reasons),
     }
+
+
+def remarks(phase: Phase, sample: Sample) -> tuple[Finding, ...]:
+    """All that a reader has to know of one repeat: what was noted then, and what is derived now."""
+    noted = (*sample.warnings, *sample.measurement.warnings)
+    return (*noted, *steadiness_remarks(phase, sample))
 
 
 def _evidence(evidence: Evidence | None) -> dict[str, Any] | None:

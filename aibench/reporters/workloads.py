@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from aibench.identity import identity
 from aibench.insight import why
-from aibench.metrics import Metric, headroom, metrics
+from aibench.metrics import Metric, headroom, metrics, of_one_state
 from aibench.model import READS, WRITES, Finding, Phase, RunRecord, Sample, Stage
 from aibench.probes.nfsoptions import meaning
-from aibench.reporters.samples import sample_part
+from aibench.reporters.samples import remarks, sample_part
 from aibench.reporters.values import number, plain, spread
 from aibench.stats.histogram import enough_for, merge, percentile
 from aibench.stats.intervals import estimate
@@ -38,8 +39,9 @@ def workload_part(record: RunRecord, stage: Stage) -> dict[str, Any]:
 def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]:
     wanted = (stage.workload, phase.name)
     samples = [s for s in record.samples if (s.workload, s.phase) == wanted]
-    counted = [s for s in samples if not s.reasons]
+    counted = of_one_state([s for s in samples if not s.reasons])
     basis = counted or samples
+    known = [s for s in samples if not s.reasons] or samples
     unit = "B/s" if phase.operation in READS | WRITES else "op/s"
     middle = _middle(basis)
     limited = middle and why(phase, middle, record.target, record.environment)
@@ -51,16 +53,18 @@ def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]
         "asked": _asked(phase),
         "repeats": {"planned": stage.repeats, "done": len(samples), "counted": len(counted)},
         "counts": bool(counted),
-        "cache_state": _cache_state(basis),
+        "cache_state": _cache_state(known),
+        "cache_states": _cache_states(samples),
         "headroom": number(headroom(basis, unit)),
         "why": plain(limited),
         "mount_options": _options(phase, record),
+        "series": identity(record, stage, phase).series,
         "middle_repeat": middle.repeat if middle else None,
         "errors": sum(s.measurement.errors for s in samples),
-        "metrics": _figures(phase, samples, counted),
+        "metrics": _figures(phase, samples, basis),
         "percentiles": _curves(basis),
-        "samples": [sample_part(sample, unit) for sample in samples],
-        "warnings": _grouped(samples, lambda s: (*s.warnings, *s.measurement.warnings)),
+        "samples": [sample_part(phase, sample, unit) for sample in samples],
+        "warnings": _grouped(samples, lambda s: (*remarks(phase, s), *_left_out(s, basis))),
         "reasons": _grouped(samples, lambda s: s.reasons),
     }
 
@@ -104,17 +108,36 @@ def _cache_state(samples: Sequence[Sample]) -> str | None:
     return states.pop() if len(states) == 1 else "varies" if states else None
 
 
-def _figures(
-    phase: Phase, samples: Sequence[Sample], counted: Sequence[Sample]
-) -> list[dict[str, Any]]:
-    """Each metric once: its values by repeat and its estimate over the repeats that count.
+def _cache_states(samples: Sequence[Sample]) -> dict[str, list[int]]:
+    """The repeats (from 0) in each state of the cache; empty where nothing is known of any."""
+    found: dict[str, list[int]] = {}
+    for sample in samples:
+        if sample.evidence is not None:
+            found.setdefault(sample.evidence.state.value, []).append(sample.repeat)
+    return found
 
-    Where no repeat counts, the estimate is over all of them, and ``counts`` of the phase is
-    False: a reporter then says so beside the number.
+
+def _left_out(sample: Sample, pooled: Sequence[Sample]) -> tuple[Finding, ...]:
+    """Why a sample that counts is in no figure: its bytes came from elsewhere."""
+    other = pooled[0].evidence
+    if sample in pooled or sample.reasons or sample.evidence is None or other is None:
+        return ()
+    states = f"{sample.evidence.state.value}, not {other.state.value}"
+    message = f"the cache was {states}: such repeats are never averaged, and this is in no figure"
+    return (Finding(code="cache_state_differs", message=message),)
+
+
+def _figures(
+    phase: Phase, samples: Sequence[Sample], pooled: Sequence[Sample]
+) -> list[dict[str, Any]]:
+    """Each metric once: its values by repeat and its estimate over the repeats that are pooled.
+
+    Those are the ones that count and have one state of the cache. Where no repeat counts they are
+    all, and ``counts`` of the phase is False: a reporter then says so beside the number.
     """
     by_sample = [{m.name: m for m in metrics(phase, sample)} for sample in samples]
     names = dict.fromkeys(name for found in by_sample for name in found)
-    basis = [not counted or not s.reasons for s in samples]
+    basis = [s in pooled for s in samples]
     return [_figure([found.get(name) for found in by_sample], basis) for name in names]
 
 

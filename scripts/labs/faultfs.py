@@ -7,6 +7,8 @@ CONTROL is a JSON file that is read again whenever it was replaced:
 
     {"delay_ms": {"read": 10, "fsync": 25},     each such request waits
      "read_bps": 20e6, "write_bps": 20e6,       bytes per second, all requests together
+     "write_burst": {"bytes": 1e9, "bps": 80e6},
+                                                so much goes at that rate first, as into a cache
      "error": {"read": {"errno": "EIO", "rate": 0.1, "after": 100}},
                                                 that share of them fails, after so many good ones
      "hang": ["write"],                         they wait until this is taken back
@@ -68,11 +70,11 @@ class Control:
                 pass
             return self._faults.get(fault, default)
 
-    def count(self, operation: str) -> int:
-        """How many requests of this sort came before, since the faults were changed."""
+    def count(self, operation: str, more: int = 1) -> int:
+        """How many requests, or bytes, of this sort came before, since the faults were changed."""
         with self._lock:
             before = self._requests.get(operation, 0)
-            self._requests[operation] = before + 1
+            self._requests[operation] = before + more
             return before
 
 
@@ -130,6 +132,13 @@ class FaultFS(mfusepy.Operations):  # type: ignore[misc]
         if self._random.random() < fault.get("rate", 1):
             raise OSError(getattr(errno, fault["errno"]), "asked for")
 
+    def _write_rate(self, count: int) -> float | None:
+        """The bytes per second that a write of ``count`` goes at: those of the burst come first."""
+        burst: dict[str, float] = self._control("write_burst", {"bytes": 0})
+        within = self._control.count("bytes written", count) < burst["bytes"]
+        rate: float | None = burst["bps"] if within else self._control("write_bps")
+        return rate
+
     def _grow(self, more: int) -> None:
         """Account for ``more`` bytes; ENOSPC where they don't fit in."""
         with self._lock:
@@ -181,7 +190,7 @@ class FaultFS(mfusepy.Operations):  # type: ignore[misc]
     def write(self, path: str, data: bytes, offset: int, fh: int) -> int:
         self._gate("write")
         self._grow(max(0, offset + len(data) - os.fstat(fh).st_size))
-        self._writing.carry(len(data), self._control("write_bps"))
+        self._writing.carry(len(data), self._write_rate(len(data)))
         return os.pwrite(fh, data, offset)
 
     def truncate(self, path: str, length: int, fh: int | None = None) -> None:
@@ -266,7 +275,7 @@ def main() -> None:
     parser.add_argument("--source", dest="name", default="faultfs", help="named by mountinfo")
     parser.add_argument("-o", dest="options", action="append", default=[], metavar="OPTION=VALUE")
     given = parser.parse_args()
-    options = {"attr_timeout": 0, "entry_timeout": 0}
+    options = {"attr_timeout": 0, "entry_timeout": 0, "subtype": "faultfs"}
     options |= dict(option.split("=", 1) for option in given.options)
     mfusepy.FUSE(
         FaultFS(os.path.abspath(given.source), Control(os.path.abspath(given.control))),
@@ -276,7 +285,6 @@ def main() -> None:
         allow_other=True,
         default_permissions=True,
         fsname=given.name.replace("\\", "\\\\").replace(",", "\\,"),
-        subtype="faultfs",
         hard_remove=True,
         use_ino=True,
         direct_io=given.direct_io,

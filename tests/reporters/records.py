@@ -27,7 +27,7 @@ from aibench.model import (
     WorkerResult,
 )
 from aibench.stats.histogram import Recorder
-from tests import build
+from tests import build, flow
 
 SECOND = 10**9
 
@@ -291,3 +291,24 @@ def refused() -> RunRecord:
     """A run whose only workload can't be done here."""
     stage = build.stage(refusal="no O_DIRECT on tmpfs; choose another cache policy")
     return replace(build.record(plan=build.plan(stage)), samples=())
+
+
+def burst() -> RunRecord:
+    """A run of direct writes in which a cache took the first 8 GB, and one of reads that drift."""
+    writing = flow.writing(sync=SyncPolicy.END)
+    reading = build.phase(
+        name="seq-read", operation=Operation.READ_BLOCKS, cache=CachePolicy.DIRECT,
+        runtime_ns=120 * SECOND,
+    )  # fmt: skip
+    stage = build.stage(
+        workload="block", title="Bandwidth", imitates="Large files.", phases=(writing, reading)
+    )
+    samples = [
+        build.sample(repeat, workload="block", phase=phase.name, measurement=flow.flow(rates))
+        for repeat in range(3)
+        for phase, rates in (
+            (writing, flow.cliff(4e8, 1e8, 20, 120, seed=repeat)),
+            (reading, flow.noise(repeat, 120, 0.02, 0.0, drift=-0.4, mean=5e8)),
+        )
+    ]
+    return build.record(*samples, plan=build.plan(stage))

@@ -78,7 +78,7 @@ def opened(text: str, folder: Path, profile: Path, *options: str) -> Seen:
     return Seen(out.decode(errors="replace"), err.decode(errors="replace"))
 
 
-@pytest.mark.parametrize("name", ["many", "missing", "interrupted"])
+@pytest.mark.parametrize("name", ["many", "missing", "interrupted", "burst"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_every_plot_is_drawn_with_no_network_and_no_error(
     name: str, dark: bool, tmp_path: Path, profile: Path
@@ -90,7 +90,7 @@ def test_every_plot_is_drawn_with_no_network_and_no_error(
     seen = opened(render(document(record, judged)), tmp_path, profile, *options)
     assert (seen.console, seen.errors) == ([], [])
     assert seen.scheme == ("dark" if dark else "light")
-    assert seen.plots == {"many": 45, "missing": 0, "interrupted": 3}[name]
+    assert seen.plots == {"many": 45, "missing": 0, "interrupted": 3, "burst": 4}[name]
     assert seen.drawn >= seen.plots
 
 

@@ -87,7 +87,12 @@ def test_where_nothing_counts_the_figures_say_so() -> None:
 def test_evidence_is_not_averaged() -> None:
     """Repeats whose caches differed have the state ``varies``, never the best of them."""
     warm = build.sample(1, evidence=build.evidence(state=CacheState.WARM))
-    assert phase_of(build.record(build.sample(0), warm))["cache_state"] == "varies"
+    phase = phase_of(build.record(build.sample(0), warm))
+    assert phase["cache_state"] == "varies"
+    assert phase["cache_states"] == {"cold": [0], "warm": [1]}
+    assert figure(phase, "read_bandwidth")["estimate"]["n"] == 1
+    (left_out,) = [w for w in phase["warnings"] if w["code"] == "cache_state_differs"]
+    assert left_out["repeats"] == [1]
 
 
 def test_a_read_that_nobody_checked_has_no_cache_state() -> None:

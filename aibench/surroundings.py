@@ -60,8 +60,7 @@ class Watch:
     counter: delivered.DeliveryCounter
     residency: cache.Residency | None
     eviction: cache.Eviction | None
-    read_before: int | None
-    own_before: int | None
+    before: delivered.Readings
 
     @classmethod
     def begin(
@@ -85,26 +84,21 @@ class Watch:
         counter = delivered.counter(target)
         return cls(
             target, phase, counter, residency, eviction,
-            counter.read_bytes() if reads else None,
-            delivered.own_read_bytes() if reads else None,
+            counter.readings() if reads else delivered.Readings(),
         )  # fmt: skip
 
     def end(self, measured: Measurement) -> Evidence | None:
         """The evidence of a read phase; None for the others."""
         if self.phase.operation not in READS:
             return None
-        after, own = self.counter.read_bytes(), delivered.own_read_bytes()
-        known = after is not None and self.read_before is not None
-        own_known = own is not None and self.own_before is not None
         return classify(
             policy=self.phase.cache,
             target=self.target,
             asked_bytes=measured.bytes,
             residency=self.residency,
-            delivered_bytes=(after or 0) - (self.read_before or 0) if known else None,
+            passed=self.counter.since(self.before),
             counter=self.counter,
             eviction=self.eviction,
-            own_bytes=(own or 0) - (self.own_before or 0) if own_known else None,
         )
 
 

@@ -4,17 +4,15 @@ A counter counts all traffic of its device or mount, so it says too much where o
 the same one, never too little. `own_read_bytes` says what this process and its children caused.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from aibench.model import Target
-from aibench.probes import devices, mounts, sysfs
-from aibench.probes.devices import Traffic
+from aibench.probes import layers, nfsstats, sysfs
+from aibench.probes.layers import Layer
 
-MOUNTSTATS = "/proc/self/mountstats"
-_SERVER_READ, _SERVER_WRITTEN = 4, 5
 _NO_COUNTER = {
     "overlay": "an overlay's files may lie in any of its layers",
     "zfs": "ZFS has no counter for one mount, and its own cache (ARC) in memory",
@@ -23,7 +21,35 @@ _NO_COUNTER = {
 }
 
 
-def _nothing() -> Traffic | None:
+class Delivered(NamedTuple):
+    """How many bytes one layer delivered meanwhile; None where that is not known."""
+
+    source: str
+    bytes: int | None
+
+
+class Readings(NamedTuple):
+    """The bytes counted up to a moment: by each layer, by `own_read_bytes`, asked by all."""
+
+    layers: tuple[int | None, ...] = ()
+    own: int | None = None
+    asked: int | None = None
+
+
+class Passed(NamedTuple):
+    """What passed between two moments.
+
+    ``own`` is what the workload's own processes caused to be read from block devices: what a device
+    delivered beyond that went to others. ``asked_by_all`` is what all programs asked of an NFS
+    mount. Each is None where it is not known.
+    """
+
+    layers: tuple[Delivered, ...] = ()
+    own: int | None = None
+    asked_by_all: int | None = None
+
+
+def _nothing() -> int | None:
     return None
 
 
@@ -31,26 +57,62 @@ def _nothing() -> Traffic | None:
 class DeliveryCounter:
     """Bytes that storage has delivered to this client, and taken from it, since some past moment.
 
-    ``source`` names what is counted. Where nothing can be counted it is empty and ``reason`` says
-    why. ``memory`` says why what lies below is memory. ``cached_below`` names a loop device that
-    reads its image through this host's page cache, above the medium and below the counter.
+    ``layers`` are what is counted, the uppermost first: the filesystem's own device, then what lies
+    below it. Where nothing can be counted there are none and ``reason`` says why. ``memory`` says
+    why what lies below is memory. ``cached_below`` names a loop device that reads its image through
+    this host's page cache, above the medium and below the first layer; ``cache`` tells of a cache
+    device. ``uncounted`` says why a cache can't be excluded below the last layer. ``asked`` gives
+    the bytes that all programs have asked of an NFS mount.
     """
 
-    source: str = ""
+    layers: tuple[Layer, ...] = ()
     reason: str = ""
     memory: str = ""
     cached_below: str = ""
-    totals: Callable[[], Traffic | None] = _nothing
+    cache: str = ""
+    uncounted: str = ""
+    asked: Callable[[], int | None] = _nothing
+
+    @property
+    def source(self) -> str:
+        """What the uppermost layer counts; empty where nothing can be counted."""
+        return self.layers[0].source if self.layers else ""
 
     def read_bytes(self) -> int | None:
-        """Bytes read so far; None where they can't be counted (any more)."""
-        traffic = self.totals()
+        """Bytes read so far of the uppermost layer; None where they can't be counted (any more)."""
+        traffic = self.layers[0].traffic() if self.layers else None
         return traffic.read if traffic else None
 
     def written_bytes(self) -> int | None:
-        """Bytes written so far; None where they can't be counted (any more)."""
-        traffic = self.totals()
+        """Bytes written so far, as `read_bytes`."""
+        traffic = self.layers[0].traffic() if self.layers else None
         return traffic.written if traffic else None
+
+    def readings(self) -> Readings:
+        """What has been read so far."""
+        found = (layer.traffic() for layer in self.layers)
+        return Readings(
+            layers=tuple(traffic.read if traffic else None for traffic in found),
+            own=own_read_bytes(),
+            asked=self.asked(),
+        )
+
+    def since(self, before: Readings) -> Passed:
+        """What passed since the `readings` were ``before``."""
+        now = self.readings()
+        places = zip(self.layers, before.layers, now.layers, strict=True)
+        return Passed(
+            layers=tuple(Delivered(each.source, growth(a, b)) for each, a, b in places),
+            own=growth(before.own, now.own),
+            asked_by_all=growth(before.asked, now.asked),
+        )
+
+
+def growth(before: int | None, after: int | None) -> int | None:
+    """``after`` less ``before``; None where one is missing or the counter was reset."""
+    if before is None or after is None or after < before:
+        return None
+    return after - before
 
 
 def counter(target: Target, sys: str = "/sys") -> DeliveryCounter:
@@ -72,71 +134,24 @@ def counter(target: Target, sys: str = "/sys") -> DeliveryCounter:
 
 
 def _nfs_counter(target: Target) -> DeliveryCounter:
-    totals = partial(nfs_traffic, target.mount_point)
-    if totals() is None:
-        return DeliveryCounter(reason=f"{MOUNTSTATS} does not list {target.mount_point}")
-    return DeliveryCounter(source=f"NFS mount {target.mount_point}", totals=totals)
+    point = target.mount_point
+    traffic = partial(layers.nfs_traffic, point)
+    if traffic() is None:
+        return DeliveryCounter(reason=f"{nfsstats.MOUNTSTATS} does not list {point}")
+    layer = Layer(f"NFS mount {point}", traffic)
+    return DeliveryCounter(layers=(layer,), asked=partial(nfsstats.asked_bytes, point))
 
 
 def _block_counter(device: str, sys: str) -> DeliveryCounter:
-    names = devices.members(device, sys)
-    title = f"block device{'s' * (len(names) > 1)} {', '.join(names)}"
-    if not all(devices.counts(name, sys) for name in names):
-        return DeliveryCounter(reason=f"the kernel does not count {title} (queue/iostats is 0)")
-    totals = partial(_block_traffic, names, sys)
-    if totals() is None:
-        return DeliveryCounter(reason=f"{sys} has no statistics of {title}")
-    memory = (_memory_below(name, sys) for name in names)
-    cached = (devices.cached_loop(name, sys) for name in names)
+    stack = layers.below(device, sys)
     return DeliveryCounter(
-        source=title,
-        totals=totals,
-        memory=next(filter(None, memory), ""),
-        cached_below=next(filter(None, cached), ""),
+        layers=stack.layers,
+        reason="" if stack.layers else stack.uncounted,
+        memory=stack.memory,
+        cached_below=stack.cached_loop,
+        cache=stack.cache,
+        uncounted=stack.uncounted,
     )
-
-
-def _block_traffic(names: tuple[str, ...], sys: str) -> Traffic | None:
-    read = written = 0
-    for name in names:
-        traffic = devices.traffic(name, sys)
-        if traffic is None:
-            return None
-        read, written = read + traffic.read, written + traffic.written
-    return Traffic(read, written)
-
-
-def _memory_below(name: str, sys: str) -> str:
-    """Why a device below ``name`` is memory; empty where none is, as far as can be seen."""
-    for device in devices.stack(name, sys):
-        if devices.is_memory(device):
-            return f"block device {device} is memory"
-        image = devices.image(device, sys)
-        below = mounts.covering(mounts.mounted(), image) if image else None
-        if below is not None and below.fstype in ("tmpfs", "ramfs"):
-            return f"{device} is a loop device whose image lies in memory ({below.fstype})"
-    return ""
-
-
-def nfs_traffic(mount_point: str, mountstats: str = MOUNTSTATS) -> Traffic | None:
-    """What the NFS server of ``mount_point`` was asked for, buffered and direct, by this client.
-
-    All mounts of one export share these counters. None where the mount is not listed.
-    """
-    found = None
-    inside = False
-    for line in (sysfs.text(mountstats) or "").splitlines():
-        words = line.split()
-        if words[:1] == ["device"]:
-            inside = "on" in words and _point(words) == mount_point
-        elif inside and words[:1] == ["bytes:"] and len(words) > _SERVER_WRITTEN + 1:
-            found = Traffic(int(words[1 + _SERVER_READ]), int(words[1 + _SERVER_WRITTEN]))
-    return found
-
-
-def _point(words: list[str]) -> str:
-    """The mount point of ``device SOURCE mounted on POINT with fstype …``, escapes decoded."""
-    return mounts.decoded(os.fsencode(words[words.index("on") + 1]))
 
 
 def own_read_bytes() -> int | None:

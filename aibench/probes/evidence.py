@@ -4,11 +4,12 @@
 be seen, or a phase too small for its counter make a phase ``unknown``.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from aibench.model import CachePolicy, CacheState, Evidence, Target
 from aibench.probes.cache import Eviction, Residency
-from aibench.probes.delivered import DeliveryCounter
+from aibench.probes.delivered import Delivered, DeliveryCounter, Passed
 from aibench.units import format_size
 
 COLD_DELIVERED = 0.95
@@ -30,7 +31,10 @@ class _Figures(NamedTuple):
     hidden_cache: str
     resident: float | None
     unseen: float
+    layers: tuple[Delivered, ...]
+    least: Delivered | None
     delivered: float | None
+    others: int
     dropped: bool
 
 
@@ -40,20 +44,19 @@ def classify(
     target: Target,
     asked_bytes: int,
     residency: Residency | None,
-    delivered_bytes: int | None,
+    passed: Passed,
     counter: DeliveryCounter,
     eviction: Eviction | None = None,
-    own_bytes: int | None = None,
 ) -> Evidence:
     """Where the bytes of a read phase came from, with the figures that say so.
 
-    ``residency`` is from just before the phase, ``delivered_bytes`` from during it by ``counter``.
-    ``own_bytes`` is what the workload's own processes caused to be read from block devices
-    (`own_read_bytes`): what a device delivered beyond that went to others.
+    ``residency`` is from just before the phase, ``passed`` from during it. Of the layers of
+    ``counter`` the one that delivered least counts, because what it did not deliver came from a
+    cache above it.
     """
-    if delivered_bytes is not None and delivered_bytes < 0:
-        delivered_bytes = None
-    own = None if target.is_network else own_bytes
+    own = None if target.is_network else passed.own
+    least = _least(passed.layers)
+    moved = least.bytes if least else None
     fuse = target.fstype.partition(".")[0] in ("fuse", "fuseblk")
     figures = _Figures(
         policy=policy,
@@ -63,16 +66,19 @@ def classify(
         hidden_cache=f"{target.fstype} is served by a process that may cache" if fuse else "",
         resident=residency.share if residency else None,
         unseen=_unseen(residency),
-        delivered=_share(delivered_bytes, own, asked_bytes),
+        layers=passed.layers,
+        least=least,
+        delivered=_share(moved, own, asked_bytes),
+        others=max(0, (passed.asked_by_all or 0) - asked_bytes),
         dropped=eviction is not None and eviction.method == "drop_caches",
     )
     state, why = _decide(figures)
     parts = [
         why,
         _resident_text(residency),
-        _delivered_text(delivered_bytes, asked_bytes, counter),
-        *_traffic_notes(delivered_bytes, own, asked_bytes),
-        *_cold_notes(state, target, counter),
+        _delivered_text(figures),
+        *_traffic_notes(moved, own, asked_bytes),
+        *_cache_notes(state, figures, target, eviction),
     ]
     return Evidence(
         state=state,
@@ -82,8 +88,8 @@ def classify(
         resident_files=residency.files if residency else 0,
         files=residency.population if residency else 0,
         resident_method=residency.method if residency else "",
-        delivered_bytes=delivered_bytes,
-        delivered_source=counter.source,
+        delivered_bytes=moved,
+        delivered_source=least.source if least else counter.source,
         eviction=eviction.sentence if eviction else "",
     )
 
@@ -93,6 +99,12 @@ def _unseen(residency: Residency | None) -> float:
     if residency is None:
         return 1.0
     return residency.missed / max(1, residency.files + residency.missed)
+
+
+def _least(delivered: Sequence[Delivered]) -> Delivered | None:
+    """The layer that delivered least, the uppermost of equals; None where nothing is known."""
+    known = [layer for layer in delivered if layer.bytes is not None]
+    return min(known, key=lambda layer: layer.bytes or 0, default=None)
 
 
 def _share(delivered: int | None, own: int | None, asked: int) -> float | None:
@@ -134,7 +146,6 @@ def _between(figures: _Figures) -> tuple[CacheState, str] | None:
 def _doubt(figures: _Figures) -> tuple[CacheState, str] | None:
     """Unknown, where all looks cold and something decisive was not seen."""
     direct = figures.policy is CachePolicy.DIRECT
-    loop = figures.counter.cached_below
     if figures.hidden_cache:
         why = figures.hidden_cache
     elif not direct and figures.resident is None:
@@ -144,11 +155,31 @@ def _doubt(figures: _Figures) -> tuple[CacheState, str] | None:
     elif figures.asked < SMALLEST_COUNTED:
         small = format_size(SMALLEST_COUNTED)
         why = f"less than {small} was asked for, too little to tell from other traffic"
-    elif loop and (direct or not figures.dropped):
-        why = f"{loop} reads its image through this host's page cache, which was not emptied"
     else:
-        return None
-    return CacheState.UNKNOWN, why
+        why = _doubt_below(figures)
+    return (CacheState.UNKNOWN, why) if why else None
+
+
+def _doubt_below(figures: _Figures) -> str:
+    """Why a cache below the page cache, or others who read there too, can't be excluded."""
+    counter, lowest = figures.counter, figures.layers[-1]
+    silent = next((layer.source for layer in figures.layers if layer.bytes is None), "")
+    if counter.uncounted or silent:
+        return counter.uncounted or f"{silent} could not be read any more"
+    if counter.cached_below and not figures.dropped:
+        return f"{_cached_image(counter)}, which was not emptied"
+    has_cache = counter.cached_below or counter.cache
+    if has_cache and (lowest.bytes or 0) > AMPLIFIED * figures.asked:
+        cache = counter.cache or _cached_image(counter)
+        return f"{cache}, and what {lowest.source} delivered to others is not known"
+    if figures.others > (1 - COLD_DELIVERED) * figures.asked:
+        others = format_size(figures.others)
+        return f"other programs read {others} of the same mount: whose bytes it served is not known"
+    return ""
+
+
+def _cached_image(counter: DeliveryCounter) -> str:
+    return f"{counter.cached_below} reads its image through this host's page cache"
 
 
 def _expectation(policy: CachePolicy, state: CacheState) -> str:
@@ -166,18 +197,26 @@ def _percent(share: float) -> str:
 def _resident_text(residency: Residency | None) -> str:
     if residency is None or residency.share is None:
         return ""
-    looked = f"{residency.files} of {residency.population} files"
+    files = residency.files + residency.missed
+    chosen = "a random sample, " if files < residency.population else ""
+    looked = f"{chosen}{residency.files} of {residency.population} files"
     text = f"{_percent(residency.share)} resident before ({residency.method}, {looked})"
     if residency.missed:
         text += f"; {residency.missed} files not looked at ({residency.problems[0]})"
     return text
 
 
-def _delivered_text(delivered: int | None, asked: int, counter: DeliveryCounter) -> str:
-    if delivered is None or asked <= 0:
+def _delivered_text(figures: _Figures) -> str:
+    """What the layer that delivered least did, in full, and what the others did."""
+    least, asked = figures.least, figures.asked
+    if least is None or least.bytes is None or asked <= 0:
         return ""
-    figures = f"{format_size(delivered)}, {_percent(delivered / asked)} of the"
-    return f"{counter.source} delivered {figures} {format_size(asked)} asked for"
+    share = _percent(least.bytes / asked)
+    text = f"{least.source} delivered {format_size(least.bytes)}, {share} of the "
+    text += f"{format_size(asked)} asked for"
+    others = [layer for layer in figures.layers if layer is not least]
+    told = [f"{source} {format_size(moved)}" for source, moved in others if moved is not None]
+    return "; ".join([text, *told])
 
 
 def _traffic_notes(delivered: int | None, own: int | None, asked: int) -> list[str]:
@@ -197,12 +236,19 @@ def _traffic_notes(delivered: int | None, own: int | None, asked: int) -> list[s
     return notes
 
 
-def _cold_notes(state: CacheState, target: Target, counter: DeliveryCounter) -> list[str]:
-    """The caches that a cold phase may still have met."""
-    notes = []
-    if state is CacheState.COLD and target.is_network:
+def _cache_notes(
+    state: CacheState, figures: _Figures, target: Target, eviction: Eviction | None
+) -> list[str]:
+    """The caches that a cold phase may still have met, and those that gave what storage did not."""
+    notes, counter = [], figures.counter
+    cold = state is CacheState.COLD
+    if cold and eviction is not None and eviction.method == "fadvise":
+        notes.append("directory entries and attributes were not evicted")
+    if cold and target.is_network:
         notes.append("the server's own cache is out of sight")
-    if state is CacheState.COLD and counter.cached_below:
-        name = counter.cached_below
-        notes.append(f"{name} reads its image through this host's page cache, dropped before")
+    if cold and counter.cached_below:
+        notes.append(f"{_cached_image(counter)}, dropped before")
+    if state in (CacheState.WARM, CacheState.MIXED) and figures.least in figures.layers[1:]:
+        notes += [_cached_image(counter)] if counter.cached_below else []
+        notes += [counter.cache] if counter.cache else []
     return notes

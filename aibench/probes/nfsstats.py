@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from aibench.model import NfsFigures, NfsOperation
-from aibench.probes import mounts
 from aibench.probes.nfsoptions import meaning
 
-__all__ = ["NfsCounters", "Transport", "between", "meaning", "parse", "snapshot"]
+__all__ = ["NfsCounters", "Transport", "between", "meaning", "parse", "section", "snapshot"]
 
-_MOUNTED = re.compile(r"(?:no device|device \S+) mounted on (\S+) with fstype (\S+)")
+MOUNTSTATS = "/proc/self/mountstats"
+#: What the kernel writes in place of these bytes of a path (`seq_path` in `show_vfsstat`).
+_ESCAPES = {b"\\": rb"\134", b" ": rb"\040", b"\t": rb"\011", b"\n": rb"\012"}
 _NUMBER = re.compile(r"-?[0-9]{1,20}")
 _MILLISECOND = 10**6
 #: How many numbers of a ``xprt:`` line come before the sends, by transport.
@@ -63,19 +64,48 @@ def snapshot(mount_point: str, root: str = "/") -> NfsCounters | None:
     one export share their counters. ``root`` is where ``proc`` is.
     """
     try:
-        with open(f"{root}/proc/self/mountstats", "rb") as file:
-            return parse(os.fsdecode(file.read()), mount_point)
+        with open(root.rstrip("/") + MOUNTSTATS, "rb") as file:
+            return _parsed(section(file.read(), mount_point))
     except OSError:
         return None
 
 
+def asked_bytes(mount_point: str, root: str = "/") -> int | None:
+    """Bytes that programs have read of the mount so far, from the cache or not; None as above."""
+    found = snapshot(mount_point, root)
+    return None if found is None else found.data_bytes[0] + found.data_bytes[2]
+
+
 def parse(content: str, mount_point: str) -> NfsCounters | None:
     """The counters in the text of ``mountstats`` of the last mount at ``mount_point``."""
+    return _parsed(section(content.encode(errors="surrogateescape"), mount_point))
+
+
+def section(content: bytes, mount_point: str) -> bytes:
+    """The lines of ``mountstats`` about the last mount at ``mount_point``, its first included.
+
+    Empty where that one is no NFS, or none is listed. It searches and does not split: it is done
+    several times a second.
+    """
+    point = os.fsencode(mount_point)
+    for byte, escape in _ESCAPES.items():
+        point = point.replace(byte, escape)
+    needle = b" mounted on " + point + b" with fstype "
+    found = content.rfind(needle)
+    begin = content.rfind(b"\n", 0, max(found, 0)) + 1
+    kind = content[found + len(needle) : found + len(needle) + len(b"nfs4 ")].split()[:1]
+    if not content.startswith(b"device ", begin) or kind not in ([b"nfs"], [b"nfs4"]):
+        return b""
+    ends = (content.find(head, found) for head in (b"\ndevice ", b"\nno device "))
+    return content[begin : min((end for end in ends if end >= 0), default=None)]
+
+
+def _parsed(text: bytes) -> NfsCounters | None:
     age = 0
     data: tuple[int, ...] = ()
     connections: list[Transport] = []
     operations: dict[str, tuple[int, ...]] = {}
-    for line in _section(content, mount_point):
+    for line in os.fsdecode(text).split("\n"):
         name, colon, rest = line.strip().partition(":")
         numbers = _numbers(rest.split())
         if not colon:
@@ -96,23 +126,6 @@ def parse(content: str, mount_point: str) -> NfsCounters | None:
         operations=operations,
         transport=_together(connections) if connections else None,
     )
-
-
-def _section(content: str, mount_point: str) -> list[str]:
-    """The lines of the last mount at ``mount_point`` where it is NFS; none where it isn't."""
-    found: list[str] = []
-    inside = False
-    for line in content.split("\n"):
-        mounted = _MOUNTED.match(line)
-        if mounted is None:
-            if inside:
-                found.append(line)
-            continue
-        here = mounts.decoded(os.fsencode(mounted[1])) == mount_point
-        inside = here and mounted[2] in ("nfs", "nfs4")
-        if here:
-            found = []
-    return found
 
 
 def _numbers(words: Iterable[str]) -> tuple[int, ...]:

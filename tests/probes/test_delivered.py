@@ -7,20 +7,11 @@ from pathlib import Path
 import pytest
 
 from aibench.probes import cache, delivered, devices, mounts
+from aibench.probes.delivered import DeliveryCounter
+from aibench.probes.devices import Traffic
+from aibench.probes.layers import Layer
 from tests import build, lab
 from tests.lab import MIB
-
-MOUNTSTATS = """device rootfs mounted on / with fstype ext4
-device nas:/data mounted on /mnt/my\\040nas with fstype nfs4 statvers=1.1
-\topts:\trw,vers=4.2
-\tage:\t100
-\tbytes:\t11 12 13 14 1500 1600 17 18
-\tRPC iostats version: 1.1  p/v: 100003/4 (nfs)
-device nas:/other mounted on /mnt/other with fstype nfs statvers=1.1
-\tbytes:\t1 2 3 4 5 6 7 8
-device nas:/broken mounted on /mnt/broken with fstype nfs statvers=1.1
-\tbytes:\t1 2
-"""
 
 
 @pytest.mark.mounts
@@ -136,74 +127,32 @@ def test_no_counter(fstype: str, why: str) -> None:
     assert why in counter.reason
 
 
-def test_nfs_bytes(tmp_path: Path) -> None:
-    """For NFS the bytes are those asked of the server, not those that programs read."""
-    file = tmp_path / "mountstats"
-    file.write_text(MOUNTSTATS)
-    assert delivered.nfs_traffic("/mnt/my nas", str(file)) == (1500, 1600)
-    assert delivered.nfs_traffic("/mnt/other", str(file)) == (5, 6)
-    assert delivered.nfs_traffic("/mnt/broken", str(file)) is None
-    assert delivered.nfs_traffic("/", str(file)) is None
+def counted(*totals: int | None) -> DeliveryCounter:
+    """A counter of one layer that says ``totals``, one after the other."""
+    moves = iter(totals)
+
+    def traffic() -> Traffic | None:
+        total = next(moves)
+        return None if total is None else Traffic(total, 0)
+
+    return DeliveryCounter(layers=(Layer("block device sda", traffic),))
 
 
-def sysfs(root: Path) -> str:
-    """A recorded machine: btrfs on two disks, and a volume on a partition of a loop device."""
-    devices_ = root / "devices"
-    for name, sectors in (("sda", 100), ("sdb", 50), ("dm-0", 7), ("loop7", 9), ("zram0", 1)):
-        (devices_ / name / "queue").mkdir(parents=True)
-        (devices_ / name / "queue/iostats").write_text("1\n")
-        (devices_ / name / "stat").write_text(f"1 0 {sectors} 5 1 0 {2 * sectors} 5 0 5 10\n")
-    partition = devices_ / "loop7/loop7p1"
-    partition.mkdir()
-    (partition / "partition").write_text("1\n")
-    (partition / "stat").write_text("1 0 3 5 1 0 4 5 0 5 10\n")
-    (devices_ / "loop7/loop").mkdir()
-    (devices_ / "loop7/loop/dio").write_text("0\n")
-    (devices_ / "dm-0/slaves/loop7p1").mkdir(parents=True)
-    (root / "fs/btrfs/1234/devices").mkdir(parents=True)
-    (root / "class/block").mkdir(parents=True)
-    for name in ("sda", "sdb"):
-        (root / "fs/btrfs/1234/devices" / name).symlink_to(devices_ / name)
-    for place in (*devices_.iterdir(), partition):
-        (root / "class/block" / place.name).symlink_to(place)
-    return str(root)
+@pytest.mark.parametrize(
+    ("before", "after", "passed"), [(5, 5, 0), (5, 12, 7), (5, 4, None), (5, None, None)]
+)
+def test_what_passed(before: int, after: int | None, passed: int | None) -> None:
+    """A counter that went backwards was reset, and like one that has gone it tells nothing."""
+    counter = counted(before, after)
+    readings = counter.readings()
+    assert counter.since(readings).layers == (("block device sda", passed),)
 
 
-def test_all_devices_of_btrfs(tmp_path: Path) -> None:
-    """A filesystem on several devices is counted on all of them."""
-    counter = delivered.counter(build.target(fstype="btrfs", device="sda"), sysfs(tmp_path))
-    assert counter.source == "block devices sda, sdb"
-    assert (counter.read_bytes(), counter.written_bytes()) == (150 * 512, 300 * 512)
-
-
-def test_layers_below(tmp_path: Path) -> None:
-    """A cached image is found through a volume and a partition."""
-    counter = delivered.counter(build.target(device="dm-0"), sysfs(tmp_path))
-    assert (counter.cached_below, counter.read_bytes()) == ("loop7", 7 * 512)
-
-
-def test_ram_disk(tmp_path: Path) -> None:
-    """A filesystem on a RAM disk is memory."""
-    counter = delivered.counter(build.target(device="zram0"), sysfs(tmp_path))
-    assert counter.memory == "block device zram0 is memory"
-
-
-def test_uncounted_device(tmp_path: Path) -> None:
-    """A device that the kernel was told not to count gives no figures, and says so."""
-    root = sysfs(tmp_path)
-    (tmp_path / "devices/loop7/queue/iostats").write_text("0\n")
-    counter = delivered.counter(build.target(device="loop7p1"), root)
-    assert (counter.source, counter.read_bytes()) == ("", None)
-    assert "iostats is 0" in counter.reason
-    assert devices.traffic("loop7p1", root) == (3 * 512, 4 * 512)
-    assert "no statistics" in delivered.counter(build.target(device="sdz"), root).reason
-
-
-def test_vanished_device(tmp_path: Path) -> None:
-    """A counter whose device has gone tells nothing any more."""
-    counter = delivered.counter(build.target(device="sda"), sysfs(tmp_path))
-    (tmp_path / "devices/sda/stat").unlink()
-    assert counter.read_bytes() is None
+def test_programs_of_a_mount() -> None:
+    """What all programs asked of a mount is counted beside what its server gave."""
+    asked = iter((100, 350))
+    counter = DeliveryCounter(asked=lambda: next(asked))
+    assert counter.since(counter.readings()).asked_by_all == 250
 
 
 @pytest.mark.mounts

@@ -1,0 +1,410 @@
+"""A cache that is presented as storage is seen, and meets no claim, whoever filled it and how."""
+
+import contextlib
+import json
+import mmap
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aibench.definition.claims import load_claims
+from aibench.definition.system import load_system
+from aibench.judge import judge
+from aibench.model import CacheState, RunRecord, Status, Verdict
+from aibench.probes import cache, sysfs
+from tests import lab
+from tests.integration.command import Done, Stand, finished
+from tests.labs import limits, nfs, stacked
+from tests.labs.tools import unless
+
+pytestmark = [pytest.mark.mounts, pytest.mark.slow]
+COLD, MIXED, WARM, UNKNOWN = CacheState.COLD, CacheState.MIXED, CacheState.WARM, CacheState.UNKNOWN
+REPEATS = 3
+#: Photographs of 11 MB together, read by two workers.
+LOAD = ("-w", "load-imagenet", "--set", "files=100", "--set", "workers=2", "--set", "batch=8")
+#: Less than anything that is measured at all.
+LITTLE = """[[claims]]
+id = "LITTLE"
+title = "Next to nothing"
+vendor = "Lab"
+product = "Loop"
+quote = "at least 1 kB/s"
+source = "none"
+date = "2026"
+metric = "read_bandwidth"
+direction = ">="
+unit_as_printed = "kB/s"
+unit = "B/s"
+scope = "drive"
+unit_definition = "one drive"
+phases = ["load/epoch"]
+interpretations = [{ id = "read", value = "1kB/s" }]
+"""
+SYSTEM = """vendor = "Lab"
+product = "Loop"
+unit = "drive"
+units = 1
+unit_definition = "one drive"
+"""
+
+
+class Rig(Stand):
+    """A stand with a claim that any storage meets, and the system that it is about."""
+
+    def __init__(self, directory: Path, target: Path) -> None:
+        super().__init__(directory, target)
+        self.claims, self.system = directory / "claims.toml", directory / "system.toml"
+        self.claims.write_text(LITTLE)
+        self.system.write_text(SYSTEM)
+
+    def measured(self, *words: str, repeats: int = REPEATS, prefix: tuple[str, ...] = ()) -> Done:
+        """``aibench run`` with the claim and the system; ``prefix`` starts it, as setpriv does."""
+        command = ["run", self.target, *LOAD, "--repeats", repeats, "--claims", self.claims]
+        command += ["--system", self.system, "--json", *words]
+        process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "aibench", *map(str, command)],
+            env=os.environ | {"AIBENCH_RESULTS": str(self.results), "HOME": str(self.directory)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            done = finished(process)
+        assert done.code in (0, 3), done.err
+        return done
+
+    def files(self) -> list[Path]:
+        """The files of the data set."""
+        return sorted(self.workspace.glob("data/*/d*/f*"))
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What is said of the claim, were the runs long enough and nothing else to be said."""
+        return judge(
+            told_nothing(self.record()), load_claims(self.claims), load_system(self.system)
+        )
+
+
+def told_nothing(record: RunRecord) -> RunRecord:
+    """The record without its warnings, so that only what the evidence forbids is forbidden."""
+    samples = tuple(
+        replace(each, warnings=(), measurement=replace(each.measurement, warnings=()))
+        for each in record.samples
+    )
+    return replace(record, warnings=(), samples=samples)
+
+
+def states(stand: Stand) -> list[CacheState]:
+    """Where the bytes of each repeat of the last run came from."""
+    return [each.evidence.state for each in stand.record().samples if each.evidence is not None]
+
+
+def told(stand: Stand) -> str:
+    """The reasons of the evidence of the last run."""
+    return " | ".join(e.evidence.reason for e in stand.record().samples if e.evidence is not None)
+
+
+def never_met(rig: Rig, done: Done) -> bool:
+    """Whether the claim is not met for the cache's sake, in the run's own verdict and without it.
+
+    The control is `test_storage_meets_it`: the same claim is met by what was read from storage.
+    """
+    (printed,) = done.json["verdicts"]
+    (verdict,) = rig.verdicts()
+    assert printed["status"] != Status.MET.value
+    assert verdict.status is Status.INCONCLUSIVE, verdict
+    return "cache_suspect" in [finding.code for finding in verdict.reasons]
+
+
+def undisturbed(act: Callable[[], Done]) -> Done:
+    """What ``act`` gives while nobody on this machine drops the caches, as it does not itself."""
+    for _ in range(5):
+        before = sysfs.fields("/proc/vmstat")["drop_pagecache"]
+        done = act()
+        if sysfs.fields("/proc/vmstat")["drop_pagecache"] == before:
+            return done
+    pytest.skip("Others on this machine drop the caches all the time.")
+
+
+@pytest.fixture(scope="module", params=["ext4", "xfs"])
+def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A rig on a loop device past the page cache, whose data set is there and was read cold."""
+    if lacking := lab.missing():
+        pytest.skip(lacking)
+    with limits.throttled(request.param) as mounted:
+        rig = Rig(tmp_path_factory.mktemp("rig"), mounted.path)
+        rig.measured(repeats=1)
+        yield rig
+
+
+def test_storage_meets_it(rig: Rig) -> None:
+    """What is read cold meets the claim, were the runs long enough: nothing else forbids it."""
+    rig.measured()
+    assert states(rig) == [COLD] * REPEATS, told(rig)
+    (verdict,) = rig.verdicts()
+    assert verdict.status is Status.MET, verdict
+
+
+def test_data_just_read(rig: Rig) -> None:
+    """Data that was just read is warm where the caches are left as found."""
+
+    def read_and_measure() -> Done:
+        for file in rig.files():
+            file.read_bytes()
+        return rig.measured("--cache", "as-found")
+
+    done = undisturbed(read_and_measure)
+    assert states(rig) == [WARM] * REPEATS, told(rig)
+    assert never_met(rig, done)
+
+
+def test_wanted_warm(rig: Rig) -> None:
+    """A cache that was warmed on purpose is warm as asked, and meets no claim about storage."""
+    done = undisturbed(lambda: rig.measured("--cache", "warm"))
+    assert states(rig) == [WARM] * REPEATS, told(rig)
+    assert never_met(rig, done)
+
+
+def test_second_reading(rig: Rig) -> None:
+    """Of a data set smaller than memory the first reading is cold and the second one warm."""
+
+    def measure() -> Done:
+        evict(rig)
+        return rig.measured("--cache", "as-found")
+
+    done = undisturbed(measure)
+    assert states(rig) == [COLD] + [WARM] * (REPEATS - 1), told(rig)
+    assert never_met(rig, done)
+    (phase,) = (p for w in done.json["workloads"] for p in w["phases"])
+    assert phase["cache_state"] == "varies"
+
+
+def evict(rig: Rig) -> None:
+    """The files of the data set leave the page cache."""
+    root = os.open(rig.workspace, os.O_RDONLY)
+    names = [str(path.relative_to(rig.workspace)) for path in rig.files()]
+    assert cache.evict(root, names, allow_drop=False).missed == 0
+    os.close(root)
+
+
+@contextlib.contextmanager
+def kept_in_memory(files: list[Path]) -> Iterator[None]:
+    """Files that this process maps: no page of them leaves the page cache, whoever drops it."""
+    with contextlib.ExitStack() as stack:
+        for path in files:
+            file = stack.enter_context(path.open("rb"))
+            mapped = stack.enter_context(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+            assert sum(mapped[:: mmap.PAGESIZE]) > 0
+        yield
+
+
+def test_data_that_cannot_be_evicted(rig: Rig) -> None:
+    """Data that another process keeps in memory is warm, though its eviction was asked for."""
+    with kept_in_memory(rig.files()):
+        done = rig.measured("--cache", "cold")
+    assert states(rig) == [WARM] * REPEATS, told(rig)
+    assert "100.0 % resident before" in told(rig) or "100 % resident before" in told(rig)
+    assert never_met(rig, done)
+
+
+READER = """
+import sys, time
+from pathlib import Path
+files = sorted(Path(sys.argv[1]).glob("data/*/d*/f*"))
+half = len(files) // 2 if sys.argv[2] == "1" else 0
+while True:
+    for path in files[half:] + files[:half]:
+        path.read_bytes()
+    time.sleep(0.005)
+"""
+
+
+@contextlib.contextmanager
+def read_all_the_time(workspace: Path) -> Iterator[None]:
+    """Two processes that read the data set again and again, from its begin and its middle."""
+    words = [sys.executable, "-c", READER, str(workspace)]
+    readers = [subprocess.Popen([*words, str(number)]) for number in range(2)]
+    try:
+        yield
+        assert [reader.poll() for reader in readers] == [None, None]
+    finally:
+        for reader in readers:
+            reader.kill()
+            reader.wait()
+
+
+@unless(lab.missing_throttle())
+@pytest.mark.parametrize("fstype", ["ext4", "xfs"])
+def test_read_behind_its_back(tmp_path: Path, fstype: str) -> None:
+    """What others brought into the cache after the eviction is not taken for aibench's reading.
+
+    aibench is held to a rate at which the others have read all long before it has. The device
+    delivers every byte, and nothing was resident before or hardly anything.
+    """
+    with limits.throttled(fstype) as mounted:
+        rig = Rig(tmp_path, mounted.path)
+        rig.measured(repeats=1)
+        with read_all_the_time(rig.workspace), lab.throttle(mounted, read_bps=4_000_000):
+            done = rig.measured("--cache", "cold")
+        assert set(states(rig)) <= {WARM, MIXED}, told(rig)
+        assert "own processes caused" in told(rig)
+        assert never_met(rig, done)
+
+
+NOBODY = 65534
+AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+
+
+@pytest.fixture
+def theirs() -> Iterator[Path]:
+    """A directory of nobody, in a place that they can reach."""
+    with tempfile.TemporaryDirectory(prefix="aibench-nobody-") as name:
+        os.chown(name, NOBODY, NOBODY)
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def their_rig(directory: Path, mount: Path) -> Rig:
+    """A rig of nobody on ``mount``, whose data set is there."""
+    home = mount / "home"
+    home.mkdir()
+    os.chown(home, NOBODY, NOBODY)
+    rig = Rig(directory, home)
+    rig.measured(repeats=1, prefix=AS_NOBODY)
+    return rig
+
+
+@lab.requires_mounts
+def test_image_in_the_page_cache(theirs: Path) -> None:
+    """A device that reads its image from memory delivers all, and yet it is not called cold.
+
+    Without the right to drop caches the image stays in memory, whatever is done to the files.
+    """
+    with stacked.cached_image(theirs, 160 * lab.MIB) as (_, above):
+        rig = their_rig(theirs, above.path)
+
+        def measure() -> Done:
+            for image in above.path.parent.glob("*.image"):
+                image.read_bytes()
+            return rig.measured("--cache", "cold", prefix=AS_NOBODY)
+
+        done = undisturbed(measure)
+        assert states(rig) == [WARM] * REPEATS, told(rig)
+        assert f"{above.device} reads its image through this host's page cache" in told(rig)
+        assert never_met(rig, done)
+
+
+@lab.requires_mounts
+@pytest.mark.parametrize("fstype", ["ext4", "xfs"])
+def test_without_the_right_to_drop_caches(theirs: Path, fstype: str) -> None:
+    """Files are evicted one by one and checked; what was not reached is told; warm stays warm."""
+    with lab.loop_mount(theirs, fstype) as mounted:
+        rig = their_rig(theirs, mounted.path)
+        rig.measured("--cache", "cold", prefix=AS_NOBODY)
+        assert states(rig) == [COLD] * REPEATS, told(rig)
+        assert "directory entries and attributes were not evicted" in told(rig)
+        (evidence,) = {e.evidence.eviction for e in rig.record().samples if e.evidence is not None}
+        assert evidence.startswith("synced, then advised 100 files away (POSIX_FADV_DONTNEED)")
+        assert "can't reach directory entries and attributes" in evidence
+        (verdict,) = rig.verdicts()
+        assert verdict.status is Status.MET, verdict
+        done = undisturbed(lambda: rig.measured("--cache", "as-found", prefix=AS_NOBODY))
+        assert states(rig)[1:] == [WARM] * (REPEATS - 1), told(rig)
+        assert never_met(rig, done)
+        with kept_in_memory(rig.files()):
+            done = rig.measured("--cache", "cold", prefix=AS_NOBODY)
+        assert states(rig) == [WARM] * REPEATS, told(rig)
+        assert never_met(rig, done)
+
+
+IN_UML = f"""
+import json, os, subprocess, sys, time
+from pathlib import Path
+
+sys.path.insert(0, {str(nfs.ROOT)!r})
+from aibench.probes import cache, delivered, mounts
+
+SIZE = 8 * 2**20
+home, results = Path("/run/home"), sys.argv[1]
+
+
+def run(*words):
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def module(name):
+    run("modprobe", "-d", "/mnt/lab/modules", name)
+
+
+def volume():
+    '''What the layers of a linear volume over a loop device deliver of a file that is read cold.'''
+    for name in ("loop", "dm-mod"):
+        module(name)
+    image = Path(os.environ["AIBENCH_LAB_EXPORT"], "image")
+    with image.open("wb") as file:
+        file.truncate(64 * 2**20)
+    loop = run("losetup", "-f", "--show", "--direct-io=on", image)
+    table = f"0 {{64 * 2048 - 2048}} linear {{loop}} 2048"
+    run("dmsetup", "create", "--noudevsync", "lab", "--table", table)
+    run("dmsetup", "mknodes")
+    run("mkfs.ext4", "-q", "-F", "/dev/mapper/lab")
+    home.mkdir()
+    run("mount", "/dev/mapper/lab", home)
+    (home / "file").write_bytes(os.urandom(SIZE))
+    counter = delivered.counter(mounts.describe(str(home)))
+    root = os.open(home, os.O_RDONLY)
+    cache.evict(root, ["file"])
+    os.close(root)
+    before = counter.readings()
+    (home / "file").read_bytes()
+    found = counter.since(before).layers
+    run("umount", home)
+    run("dmsetup", "remove", "--noudevsync", "lab")
+    run("losetup", "-d", loop)
+    image.unlink()
+    return [loop, found]
+
+
+def aibench(name):
+    words = {list(LOAD)!r} + ["--repeats", "2", "--cache", "cold", "--results", results + name]
+    words = [sys.executable, "-m", "aibench", "run", os.environ["AIBENCH_LAB_MOUNT"], *words]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+
+
+found = {{"volume": volume()}}
+aibench("/alone")
+workspace = os.environ["AIBENCH_LAB_MOUNT"] + "/aibench-data"
+reader = subprocess.Popen([sys.executable, "-c", {READER!r}, workspace, "0"])
+aibench("/behind")
+reader.kill()
+reader.wait()
+print(json.dumps(found))
+"""
+
+
+@nfs.requires_nfs()
+def test_on_another_kernel(tmp_path: Path) -> None:
+    """A volume is counted down to its disk, and others' reading of an NFS mount is noticed.
+
+    The server counts for all programs of a client, so with others at work nothing is called cold.
+    """
+    program = tmp_path / "program.py"
+    program.write_text(IN_UML)
+    done = nfs.inside(sys.executable, program, tmp_path, memory="1024M", timeout=150)
+    assert done.code == 0, done.err
+    loop, layers = json.loads(done.out.splitlines()[-1])["volume"]
+    name = loop.removeprefix("/dev/")
+    titles = [f"block device {each} below dm-0" for each in (name, "ubda")]
+    assert [source for source, _ in layers][-2:] == titles
+    for _, moved in layers:  # Linux 6.1 says of dm-0 itself that it is not counted
+        assert moved == pytest.approx(8 * lab.MIB, rel=0.05)
+    alone, behind = Stand(tmp_path, nfs.MOUNT), Stand(tmp_path, nfs.MOUNT)
+    alone.results, behind.results = tmp_path / "alone", tmp_path / "behind"
+    assert states(alone) == [COLD] * 2, told(alone)
+    assert COLD not in states(behind), told(behind)

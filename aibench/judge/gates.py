@@ -56,6 +56,7 @@ _WARNINGS = {
     "steal": (False, True, "measure where the hypervisor leaves the client its processors"),
     "swapping": (False, True, "leave the client more memory"),
     "cache_suspect": (True, False, "measure with --cache cold or --cache direct"),
+    "names_cached": (True, False, "measure as root, who may evict names and attributes too"),
     "not_steady": (True, True, "run longer, until the rate is steady"),
     "short_run": (True, True, "run longer: 60 s or more for each run"),
     "too_short": (True, True, "run longer, so that the time is known exactly"),

@@ -1,5 +1,6 @@
 """What this process may use of the machine: memory, CPUs, open files; limits of containers too."""
 
+import math
 import os
 import resource
 from collections.abc import Iterator
@@ -33,8 +34,8 @@ def total_memory(root: str = "/") -> int | None:
 
 def usable_cpus(root: str = "/") -> int:
     """CPUs this process may run on: its affinity, or its quota rounded up where that is less."""
-    quotas = (_quota(directory) for directory in control_groups("cpu", root))
-    cpus = [quota for quota in quotas if quota is not None]
+    quotas = (cpu_quota(directory) for directory in control_groups("cpu", root))
+    cpus = [math.ceil(quota) for quota in quotas if quota is not None]
     return max(1, min([len(os.sched_getaffinity(0)), *cpus]))
 
 
@@ -110,12 +111,12 @@ def _left(directory: str) -> int | None:
     return max(0, limit - max(0, used - gives_way - numbers.get("slab_reclaimable", 0)))
 
 
-def _quota(directory: str) -> int | None:
-    """CPUs that the bandwidth limit of one group allows, rounded up; None without a limit."""
-    quota, period = (sysfs.text(os.path.join(directory, "cpu.max")) or "").split()[:2] or ("", "")
+def cpu_quota(directory: str) -> float | None:
+    """CPUs' worth of time that the bandwidth limit of one group allows; None without a limit."""
+    words = (sysfs.text(os.path.join(directory, "cpu.max")) or "").split()
+    quota, period = (*words, "", "")[:2]
     if not quota:
         quota = sysfs.text(os.path.join(directory, "cpu.cfs_quota_us")) or ""
         period = sysfs.text(os.path.join(directory, "cpu.cfs_period_us")) or ""
-    if not quota.isdigit() or not period.isdigit() or int(period) == 0:
-        return None
-    return max(1, -(-int(quota) // int(period)))
+    allowed, of = sysfs.whole(quota), sysfs.whole(period)
+    return allowed / of if allowed and of and allowed > 0 and of > 0 else None

@@ -316,9 +316,8 @@ class TestWrongTargets:
             refused_well(stand, silent, "is on the mount under test")
             asked = stand.run(*SMALL, "--results", mount.path / "runs")
             assert asked.code == 0
-            assert [w.code for w in read(next((mount.path / "runs").glob("*.jsonl"))).warnings] == [
-                "results_on_target"
-            ]
+            found = read(next((mount.path / "runs").glob("*.jsonl"))).warnings
+            assert "results_on_target" in [warning.code for warning in found]
 
     @pytest.mark.mounts
     @lab.requires_mounts

@@ -7,23 +7,18 @@ from pathlib import Path
 import pytest
 
 from aibench.probes import environment, resources
+from tests import build
+from tests.machines import tree
 
 GIB = 2**30
-
-
-def tree(root: Path, files: dict[str, str]) -> str:
-    """A recorded machine of ``files``; the path that stands for its root directory."""
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-    return str(root)
 
 
 def test_this_machine() -> None:
     """Key and metadata of this machine are there, with aibench's version."""
     found = environment.environment("9.9")
-    assert set(found.key) == {"cpu", "sockets", "cores", "memory_gib", "kernel", "numa_nodes"}
+    assert set(found.key) == {
+        *("cpu", "sockets", "cores", "memory_gib", "kernel", "numa_nodes", "nic"),
+    }
     assert found.key["kernel"] == ".".join(platform.release().split(".")[:2])
     assert found.metadata["aibench"] == "9.9"
     assert found.metadata["python"] == platform.python_version()
@@ -42,7 +37,8 @@ def test_empty_machine(tmp_path: Path) -> None:
     assert found.key["memory_gib"] is None
     for name in ("boot_id", "uptime_s", "governor", "clock_source", "dirty_ratio", "os"):
         assert found.metadata[name] is None
-    assert environment.stolen(0, str(tmp_path)) is None
+    assert found.metadata["others_busy_share"] is None
+    assert found.metadata["tcp_sent_again"] is None
 
 
 def test_recorded_machine(tmp_path: Path) -> None:
@@ -84,6 +80,51 @@ def test_recorded_machine(tmp_path: Path) -> None:
     assert metadata["psi_io_some_avg10"] == 1.5
     assert (metadata["nic_eth0"], metadata["nic_eth1"]) == ("100000 Mbit/s", None)
     assert not {"nic_lo", "nic_eth2"} & set(metadata)
+    assert key["nic"] == "virtual 100000 Mbit/s; virtual of unknown speed"
+
+
+def test_what_explains_results(tmp_path: Path) -> None:
+    """Threads that want to run, TCP, memory, kernel parameters and limits are in the metadata."""
+    snmp = "Tcp: RtoMin OutSegs RetransSegs\nTcp: 200 5000 7\nUdp: InDatagrams\nUdp: 1\n"
+    meminfo = (
+        "MemTotal: 4000 kB\nMemFree: 1000 kB\nDirty: 8 kB\nSwapFree: 3 kB\nHugePages_Total: 5\n"
+    )
+    root = tree(
+        tmp_path,
+        {
+            "proc/loadavg": "1.50 1.00 0.50 4/321 999\n",
+            "proc/net/snmp": snmp,
+            "proc/meminfo": meminfo,
+            "proc/cmdline": "root=/dev/vda isolcpus=2-3 quiet mitigations=off password=x\n",
+            "proc/self/cgroup": "0::/box\n",
+            "proc/self/mountinfo": V2,
+            "sys/fs/cgroup/box/cpu.max": "150000 100000\n",
+            "sys/fs/cgroup/box/memory.max": "2048000\n",
+            "sys/fs/cgroup/box/cpu.stat": "usage_usec 1\nnr_throttled 2\nthrottled_usec 345\n",
+        },
+    )
+    found = environment.metadata("1", root)
+    assert (found["load_1min"], found["runnable"]) == (1.5, 3)
+    assert (found["tcp_sent_segments"], found["tcp_sent_again"]) == (5000, 7)
+    assert (found["dirty_memory_bytes"], found["huge_pages"]) == (8192, 5)
+    assert found["kernel_parameters"] == "isolcpus=2-3 mitigations=off"
+    assert (found["cpu_quota"], found["cpu_held_back_us"]) == (1.5, 345)
+    assert found["memory_limit_bytes"] == 2048000
+
+
+def test_what_lies_behind_a_target(tmp_path: Path) -> None:
+    """Drives, limits, cards on the way and the link to the device come with a target."""
+    link = tmp_path / "sys/devices/ata3/block"
+    tree(link / "sda", {"device/model": "Drive\n", "device/rev": "R1\n", "dev": "8:0\n"})
+    root = tree(tmp_path, {"sys/class/ata_link/link3/sata_spd": "6.0 Gbps\n"})
+    (tmp_path / "sys/class/block").mkdir()
+    (tmp_path / "sys/class/block/sda").symlink_to(link / "sda")
+    found = environment.target_facts(build.target(device="sda"), root)
+    assert (found["target_model"], found["target_firmware"]) == ("Drive", "R1")
+    assert found["link_sda"] == 6e8
+    assert found["target_io_limits"] is None
+    memory = environment.target_facts(build.target(fstype="tmpfs", device="sda"), root)
+    assert memory["target_model"] is None
 
 
 MEMINFO = f"MemTotal: {64 * GIB // 1024} kB\nMemAvailable: {48 * GIB // 1024} kB\n"

@@ -1,10 +1,10 @@
 """Turns workloads into a plan, and says what it will cost, before anything touches the disk."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from aibench.definition.source import toml
 from aibench.definition.workloads import WorkloadFile
 from aibench.engine import Engine
 from aibench.errors import DefinitionError, Refused
@@ -108,8 +108,8 @@ def _overrides(settings: Sequence[str], files: Sequence[WorkloadFile]) -> dict[s
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return toml(f"value = {text}")["value"]
+    except ValueError:
         return text
 
 

@@ -2,14 +2,15 @@
 
 History of the format:
 
-1. The first.
+1. The first. A header may have ``resumes``, the id of the run that this one goes on from; who does
+   not know of it loses nothing, because a warning in the header says the same.
 """
 
 import json
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,16 +19,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from aibench.errors import RecordError, RunFailed
+from aibench.lines import objects
 from aibench.model import Finding, RunRecord, Sample
-from aibench.stats.histogram import BINS
+from aibench.soundness import check_plan, check_sample
 
 FORMAT = 1
 SUFFIX = ".jsonl"
-_LONGEST_LINE = 64 * 2**20
-_LARGEST_FILE = 2**30
-_MOST_LINES = 1_000_000
-#: No count, size or time of ours is as long as this.
-_MOST_DIGITS = 20
 
 _record: TypeAdapter[RunRecord] = TypeAdapter(RunRecord)
 _sample: TypeAdapter[Sample] = TypeAdapter(Sample)
@@ -50,10 +47,11 @@ class Writer:
     """Writes one record, line by line; every line is on disk when the call returns.
 
     `errors.RunFailed` where a line can't be written. The record then ends with the line before
-    it, as that of a run that did not finish; `finish` only closes it.
+    it, as that of a run that did not finish; `finish` only closes it. The samples ``carried``
+    over from another record go to disk together with the header, so that none is ever missing.
     """
 
-    def __init__(self, directory: str, record: RunRecord) -> None:
+    def __init__(self, directory: str, record: RunRecord, carried: Sequence[Sample] = ()) -> None:
         self.path = os.path.join(directory, record.run_id + SUFFIX)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         try:
@@ -63,17 +61,17 @@ class Writer:
             raise self._failed(error) from error
         self._broken = False
         try:
-            self._write_header(directory, record)
+            self._write_header(directory, record, carried)
         except BaseException:
             os.close(self._fd)
             os.unlink(self.path)
             raise
 
-    def _write_header(self, directory: str, record: RunRecord) -> None:
+    def _write_header(self, directory: str, record: RunRecord, carried: Sequence[Sample]) -> None:
         header = _record.dump_python(record, mode="json")
         for later in ("samples", "finished_at", "complete", "reasons"):
             del header[later]
-        self._line({"kind": "run", "format": FORMAT, **header})
+        self._lines({"kind": "run", "format": FORMAT, **header}, *map(_sample_line, carried))
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
@@ -82,13 +80,13 @@ class Writer:
 
     def add(self, sample: Sample) -> None:
         """Add one sample."""
-        self._line({"kind": "sample", **_sample.dump_python(sample, mode="json")})
+        self._lines(_sample_line(sample))
 
     def finish(self, reasons: Sequence[Finding] = (), warnings: Sequence[Finding] = ()) -> None:
         """Add the last line; without it the record is one of a run that did not finish."""
         try:
             if not self._broken:
-                self._line(
+                self._lines(
                     {
                         "kind": "done",
                         "finished_at": now(),
@@ -104,9 +102,12 @@ class Writer:
         why = (error.strerror or str(error)).lower()
         return RunFailed(f"the record {self.path} can't be written: {why}")
 
-    def _line(self, content: dict[str, Any]) -> None:
-        data = json.dumps(content, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-        view = memoryview(data)
+    def _lines(self, *contents: dict[str, Any]) -> None:
+        data = "".join(
+            json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
+            for content in contents
+        )
+        view = memoryview(data.encode())
         try:
             while view:
                 view = view[os.write(self._fd, view) :]
@@ -114,6 +115,10 @@ class Writer:
         except OSError as error:
             self._broken = True
             raise self._failed(error) from error
+
+
+def _sample_line(sample: Sample) -> dict[str, Any]:
+    return {"kind": "sample", **_sample.dump_python(sample, mode="json")}
 
 
 def end_unfinished(path: str, code: str, message: str) -> bool:
@@ -145,49 +150,61 @@ def end_unfinished(path: str, code: str, message: str) -> bool:
 def read(path: str | Path) -> RunRecord:
     """The record in the file ``path``, also of a run that did not finish.
 
-    `RecordError` says what is wrong with a file that is not a record, or of a later format.
+    `RecordError` says what is wrong with a file that is not a record, or of a later format, or
+    that holds what could not have been counted.
     """
-    lines = _lines(Path(path))
-    if not lines or lines[0].get("kind") != "run":
+    lines = objects(Path(path))
+    header = next(lines, {})
+    _check_header(path, header)
+    try:
+        record = _record.validate_python(_without(header, "format"))
+        check_plan(record)
+        samples, last = _samples(path, lines)
+        return _finished(replace(record, samples=samples), last)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(_place, first["loc"]))
+        raise RecordError(f"{path} is damaged: {place}: {first['msg']}") from error
+    except ValueError as error:
+        raise RecordError(f"{path} is damaged: {error}") from error
+
+
+def _place(part: str | int) -> str:
+    """A key of the record as a message may show it."""
+    text = str(part)[:60]
+    return text if re.fullmatch(r"\w*", text, re.ASCII) else ascii(text)
+
+
+def _check_header(path: str | Path, header: dict[str, Any]) -> None:
+    if header.get("kind") != "run":
         raise RecordError(f"{path} is not a record of aibench: its first line is no run header")
-    found = lines[0].get("format")
+    found = header.get("format")
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
         raise RecordError(f"{path} is not a record of aibench: it has no format number")
     if found > FORMAT:
         raise RecordError(
             f"{path} has format {found}; this aibench reads up to {FORMAT}: install a newer one"
         )
-    _refuse_strange_kinds(path, lines)
-    try:
-        record = _record.validate_python(_without(lines[0], "format"))
-        samples = tuple(_read_sample(line) for line in lines[1:] if line["kind"] == "sample")
-        return _finished(replace(record, samples=samples), lines[-1])
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise RecordError(f"{path} is damaged: {place}: {first['msg']}") from error
-    except ValueError as error:
-        raise RecordError(f"{path} is damaged: {error}") from error
 
 
-def _refuse_strange_kinds(path: str | Path, lines: Sequence[dict[str, Any]]) -> None:
-    """A header first, samples, and the last line last: anything else is not one run."""
-    for number, line in enumerate(lines[1:], start=2):
+def _samples(
+    path: str | Path, lines: Iterator[dict[str, Any]]
+) -> tuple[tuple[Sample, ...], dict[str, Any]]:
+    """The samples and the last line: anything else after the header is not one run."""
+    samples: list[Sample] = []
+    last: dict[str, Any] = {}
+    for number, line in enumerate(lines, start=2):
         kind = line.get("kind")
         if kind == "run":
             raise RecordError(f"{path} holds more than one run: line {number} begins another")
-        if kind != "sample" and not (kind == "done" and number == len(lines)):
-            raise RecordError(f"{path} is damaged: line {number} is out of place")
-
-
-def _read_sample(line: dict[str, Any]) -> Sample:
-    """A sample whose histograms are ones that we could have written."""
-    sample = _sample.validate_python(_without(line))
-    for histogram in sample.measurement.histograms.values():
-        for number, count in histogram.bins:
-            if not 0 <= number < BINS or count < 1:
-                raise ValueError(f"a histogram has {count} in its bin {number}")
-    return sample
+        if last or kind not in ("sample", "done"):
+            raise RecordError(f"{path} is damaged: line {number - bool(last)} is out of place")
+        if kind == "done":
+            last = line
+        else:
+            samples.append(_sample.validate_python(_without(line)))
+            check_sample(samples[-1])
+    return tuple(samples), last
 
 
 def _finished(record: RunRecord, last: dict[str, Any]) -> RunRecord:
@@ -196,10 +213,13 @@ def _finished(record: RunRecord, last: dict[str, Any]) -> RunRecord:
             code="unfinished", message="the record has no last line: the run did not finish"
         )
         return replace(record, complete=False, reasons=(unfinished,))
+    finished_at = last.get("finished_at")
+    if not isinstance(finished_at, str | None):
+        raise ValueError("finished_at is no time")
     return replace(
         record,
         complete=True,
-        finished_at=last.get("finished_at"),
+        finished_at=finished_at,
         reasons=_findings.validate_python(last.get("reasons", [])),
         warnings=record.warnings + _findings.validate_python(last.get("warnings", [])),
     )
@@ -207,45 +227,3 @@ def _finished(record: RunRecord, last: dict[str, Any]) -> RunRecord:
 
 def _without(line: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in line.items() if key not in ("kind", *names)}
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """All whole lines; a last one that was cut off is left out."""
-    found: list[dict[str, Any]] = []
-    try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > _LARGEST_FILE:
-                raise RecordError(f"{path} is larger than any record of aibench")
-            while raw := file.readline(_LONGEST_LINE):
-                if len(found) >= _MOST_LINES or len(raw) == _LONGEST_LINE:
-                    raise RecordError(f"{path} is larger than any record of aibench")
-                line = _parsed(raw)
-                if line is None:
-                    if raw.endswith(b"\n"):
-                        number = len(found) + 1
-                        raise RecordError(f"{path} is not a record: line {number} is damaged")
-                    break
-                found.append(line)
-    except OSError as error:
-        raise RecordError(f"{path}: {(error.strerror or 'unreadable').lower()}") from error
-    return found
-
-
-def _parsed(raw: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(raw, parse_int=_integer, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _integer(digits: str) -> int:
-    """A whole number of a size that a record can have; longer ones only cost time."""
-    if len(digits) > _MOST_DIGITS:
-        raise ValueError("a number of too many digits")
-    return int(digits)
-
-
-def _refuse_constant(name: str) -> None:
-    """A missing number is null in a record: never NaN, never infinite."""
-    raise ValueError(f"{name} is no number")

@@ -25,12 +25,14 @@ _TIMES = {
 }
 _NUMBER = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)\s*(\S*)\s*")
 _LARGEST = 2**63 - 1
+#: No size, rate or time is written with more characters.
+_LONGEST = 64
 
 
 def _parse(text: str, units: dict[str, int], what: str, example: str) -> int:
-    match = _NUMBER.fullmatch(text)
-    if match is None or len(text) > 64:
-        raise UnitError(f"{text[:64]!r} is not a {what}; write for example {example}")
+    match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
+    if match is None:
+        raise UnitError(f"{text[:_LONGEST]!r} is not a {what}; write for example {example}")
     number, unit = match.groups()
     if unit not in units:
         raise UnitError(_unknown_unit(text, unit, units, what, example))
@@ -63,7 +65,7 @@ def parse_size(text: str) -> int:
 def parse_rate(text: str) -> int:
     """Bytes per second in ``text``, such as ``400GB/s`` or ``100Gbit/s``."""
     if not text.strip().endswith("/s"):
-        raise UnitError(f"{text!r} is not a rate: it needs '/s', for example 20GB/s")
+        raise UnitError(f"{text[:_LONGEST]!r} is not a rate: it needs '/s', for example 20GB/s")
     stem = text.strip().removesuffix("/s")
     if stem.endswith("bit"):
         bits = _parse(stem, _BITS, "rate", "100Gbit/s")

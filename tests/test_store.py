@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aibench import store
+from aibench import lines, store
 from aibench.errors import RecordError, RunFailed
 from aibench.model import Ceiling, Finding, RunRecord, ToolRun
 from aibench.store import Writer, new_run_id, read
@@ -112,6 +112,17 @@ def test_every_line_is_there_at_once(tmp_path: Path) -> None:
     assert [reason.code for reason in found.reasons] == ["unfinished"]
     writer.finish()
     assert read(writer.path).complete
+
+
+def test_carried(tmp_path: Path) -> None:
+    """Samples of the run that one goes on from are there with the header, and read like others."""
+    record = replace(rich(), resumes="20260101T000000Z-run-000000")
+    writer = Writer(str(tmp_path), record, record.samples[:1])
+    assert read(writer.path).samples == record.samples[:1]
+    writer.add(record.samples[1])
+    writer.finish(record.reasons)
+    found = read(writer.path)
+    assert replace(found, finished_at=record.finished_at) == record
 
 
 def test_never_overwritten(tmp_path: Path) -> None:
@@ -248,14 +259,15 @@ def test_huge_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line without an end, or a file without one, is refused before it fills memory."""
     path = tmp_path / "file"
     with path.open("wb") as file:
-        file.truncate(store._LARGEST_FILE + 1)
+        file.truncate(lines._LARGEST_FILE + 1)
     with pytest.raises(RecordError, match="larger than any record"):
         read(path)
-    path.write_bytes(b"{}\n" * 11)
-    monkeypatch.setattr(store, "_MOST_LINES", 10)
+    header, sample = written(tmp_path, rich()).read_bytes().split(b"\n")[:2]
+    path.write_bytes(header + b"\n" + (sample + b"\n") * 10)
+    monkeypatch.setattr(lines, "_MOST_LINES", 10)
     with pytest.raises(RecordError, match="larger than any record"):
         read(path)
-    monkeypatch.setattr(store, "_LONGEST_LINE", 1000)
+    monkeypatch.setattr(lines, "_LONGEST_LINE", 1000)
     path.write_bytes(b" " * 5000)
     with pytest.raises(RecordError, match="larger than any record"):
         read(path)

@@ -5,8 +5,9 @@ A command is imported when it is called, so that ``aibench --help`` costs little
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -91,10 +92,20 @@ def _main() -> None:
     except click.Abort:
         _complain("stopped", 4)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(2)
     except AibenchError as error:
         _complain(str(error), error.exit_code)
+
+
+def _show(error: click.ClickException) -> None:
+    """What click says of a wrong call, which may hold any name that a shell expanded to."""
+    from aibench.reporters.clean import clean_block
+
+    text = StringIO()
+    error.show(text)
+    with suppress(OSError):  # nobody listens any more
+        click.echo(clean_block(text.getvalue()), err=True)
 
 
 def _complain(message: str, exit_code: int) -> NoReturn:

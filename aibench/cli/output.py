@@ -53,7 +53,7 @@ def show(text: str) -> None:
 
 def say(text: str) -> None:
     """A message to the user, beside the results, with nothing that a terminal would obey."""
-    for line in text.splitlines():
+    for line in text.rstrip("\n").split("\n"):
         tell(f"aibench: {clean(line)}\n")
 
 

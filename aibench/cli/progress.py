@@ -7,6 +7,7 @@ import time
 from aibench.cli.output import say, tell
 from aibench.formats.files import total_bytes
 from aibench.model import Plan, Population
+from aibench.reporters.clean import clean
 from aibench.runner import Step
 from aibench.units import format_count, format_duration, format_rate
 
@@ -28,10 +29,10 @@ class Line:
 
     def begin(self, title: str, *, brief: bool = False) -> None:
         """Something new begins; what is ``brief`` is only shown where it goes away again."""
-        self._title, self._begun = title, time.monotonic()
+        self._title, self._begun = clean(title), time.monotonic()
         self._shown = 0.0
         if self._live:
-            self._show(title)
+            self._show(self._title)
         elif not brief:
             say(title)
 
@@ -77,13 +78,14 @@ class Progress:
     """Listens to a run and tells of it on standard error.
 
     Measured phases are counted, each repeat for itself; what prepares one has its number.
+    ``done`` of them are there from before.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, done: int = 0) -> None:
         self._line = Line()
         self._steps = sum(s.repeats * len(s.measured) for s in plan.stages if s.refusal is None)
-        self._done = 0
-        self._estimate_s = plan.estimated_ns / 1e9
+        self._done = done
+        self._estimate_s = plan.estimated_ns / 1e9 * (1 - done / max(self._steps, 1))
         self._begun = time.monotonic()
         self._step: Step | None = None
         self._step_begun = self._begun

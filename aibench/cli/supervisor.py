@@ -134,8 +134,10 @@ def _end_record(code: str, message: str) -> None:
 
 
 def _say(message: str) -> None:
+    from aibench.reporters.clean import clean
+
     with suppress(OSError):  # nobody listens any more
-        os.write(2, f"aibench: {message}\n".encode(errors="replace"))
+        os.write(2, f"aibench: {clean(message)}\n".encode(errors="replace"))
 
 
 def _times_scheduled(pid: int) -> tuple[int, ...]:

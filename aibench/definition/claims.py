@@ -13,19 +13,17 @@ from pydantic import (
     field_validator,
 )
 
-from aibench.definition.fields import Count, Line, Name
-from aibench.definition.source import Strict, line_of, parse, read_toml
+from aibench.definition.fields import MOST_ENTRIES, Count, Line, Name, Text
+from aibench.definition.source import Strict, line_of, parse, printable, read_toml, shown
 from aibench.errors import DefinitionError
 from aibench.model import Claim, Interpretation
 from aibench.units import parse_duration, parse_rate
 
+Texts = Annotated[tuple[Text, ...], Field(max_length=MOST_ENTRIES)]
 ClaimId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")]
-#: Printed text in any language, without control characters other than tab and line feed.
-Text = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"),
-]
 
+#: Each phase of each claim is judged on its own, and each mistake is listed.
+_MOST_CLAIMS = 200
 _RATE_METRICS = {"read_bandwidth": "B/s", "write_bandwidth": "B/s", "iops": "op/s"}
 _EXAMPLES = {"B/s": "text, such as '20GB/s'", "op/s": "a whole number", "ns": "text, such as '5s'"}
 
@@ -40,7 +38,7 @@ def _place(value: Any) -> tuple[str, str]:
 def _value(value: Any) -> str | int:
     if isinstance(value, str) or type(value) is int:
         return value
-    raise ValueError(f"has to be text with a unit, or a whole number, not {str(value)[:60]}")
+    raise ValueError(f"has to be text with a unit, or a whole number, not {shown(value)}")
 
 
 Place = Annotated[tuple[Name, Name], BeforeValidator(_place)]
@@ -72,13 +70,15 @@ class ClaimSchema(Strict):
     unit: Literal["B/s", "op/s", "ns"]
     scope: Line
     unit_definition: Text | None = None
-    interpretations: Annotated[tuple[InterpretationSchema, ...], Field(min_length=1)]
-    phases: Annotated[tuple[Place, ...], Field(min_length=1)]
+    interpretations: Annotated[
+        tuple[InterpretationSchema, ...], Field(min_length=1, max_length=MOST_ENTRIES)
+    ]
+    phases: Annotated[tuple[Place, ...], Field(min_length=1, max_length=MOST_ENTRIES)]
     tolerance: Annotated[float, Field(ge=0, lt=1, strict=True, allow_inf_nan=False)] = 0.05
     smallest_n: Annotated[Count, Field(ge=3)] = 3
-    stated: tuple[Text, ...] = ()
-    unstated: tuple[Text, ...] = ()
-    defects: tuple[Text, ...] = ()
+    stated: Texts = ()
+    unstated: Texts = ()
+    defects: Texts = ()
     untestable_part: Text | None = None
 
     @field_validator("unit")
@@ -122,12 +122,12 @@ class ClaimSchema(Strict):
 class ClaimsFile(Strict):
     """A claim file: nothing but ``[[claims]]`` tables."""
 
-    claims: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
+    claims: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=_MOST_CLAIMS)]
 
 
 def _in_base_unit(value: str | int, unit: str) -> int:
     if isinstance(value, str) == (unit == "op/s"):
-        raise ValueError(f"a value in {unit} has to be {_EXAMPLES[unit]}, not {value!r}")
+        raise ValueError(f"a value in {unit} has to be {_EXAMPLES[unit]}, not {shown(value)}")
     if isinstance(value, str):
         value = parse_rate(value) if unit == "B/s" else parse_duration(value)
     if value <= 0:
@@ -165,7 +165,9 @@ def _repeated(tables: Sequence[dict[str, Any]], path: Path, text: str) -> list[s
         name = table.get("id")
         if isinstance(name, str) and name in seen:
             line = line_of(text, ("claims", str(number), "id"))
-            place = f"{path}:{line}" if line else str(path)
-            found.append(f"{place}: claims.{number}.id: {name!r} is already claim {seen[name]}")
+            place = printable(f"{path}:{line}" if line else str(path))
+            found.append(
+                f"{place}: claims.{number}.id: {shown(name)} is already claim {seen[name]}"
+            )
         seen.setdefault(name if isinstance(name, str) else number, number)
     return found

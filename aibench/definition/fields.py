@@ -6,6 +6,9 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from aibench.units import parse_duration, parse_rate, parse_size
 
+#: No list of a definition needs more entries.
+MOST_ENTRIES = 64
+
 
 def _with_unit(parse: Any, example: str) -> BeforeValidator:
     def convert(value: Any) -> int:
@@ -26,7 +29,14 @@ Duration = Annotated[int, _with_unit(parse_duration, "5s"), Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=10**12, strict=True)]
 #: A name that is safe in paths, records and terminals.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
-#: One line of text without control characters.
+#: One line of text without characters that a terminal obeys or hides (controls, direction marks).
 Line = Annotated[
-    str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
+    str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$")
+]
+#: The same for longer text, which may have tabs and line feeds.
+Text = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=2000, pattern=r"^(?:[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|[\t\n])*$"
+    ),
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from aibench.definition.fields import Bytes, Count, Line, Rate
+from aibench.definition.fields import MOST_ENTRIES, Bytes, Count, Line, Rate
 from aibench.definition.source import Strict, parse, read_toml
 from aibench.model import System
 
@@ -33,7 +33,7 @@ class SystemSchema(Strict):
     power_watts: Positive | None = None
     price: Positive | None = None
     currency: Line | None = None
-    extra: dict[str, Line] = Field(default_factory=dict)
+    extra: dict[Line, Line] = Field(default_factory=dict, max_length=MOST_ENTRIES)
 
 
 def load_system(path: Path) -> System:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from aibench.definition import library
-from aibench.definition.fields import Line, Name
-from aibench.definition.source import Strict, line_of, parse, read_toml
+from aibench.definition.fields import MOST_ENTRIES, Line, Name, Text
+from aibench.definition.source import Strict, line_of, parse, printable, read_toml
 from aibench.errors import DefinitionError, Refused
 from aibench.model import Workload
 
@@ -19,12 +19,12 @@ Repeats = Annotated[int, Field(ge=1, le=1000, strict=True)]
 class _File(Strict):
     name: Name
     title: Line
-    imitates: Annotated[str, Field(min_length=20, max_length=2000)]
+    imitates: Annotated[Text, Field(min_length=20)]
     kind: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
-    suites: tuple[Name, ...] = ()
+    suites: Annotated[tuple[Name, ...], Field(max_length=MOST_ENTRIES)] = ()
     repeats: Repeats = 6
     params: dict[str, Any] = Field(default_factory=dict)
-    suite: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    suite: dict[Name, dict[str, Any]] = Field(default_factory=dict, max_length=MOST_ENTRIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class WorkloadFile:
 def load_workload(path: Path, shown: str | None = None) -> WorkloadFile:
     """The workload that the file ``path`` defines. `DefinitionError` lists all its mistakes."""
     data, text = read_toml(path)
-    where = shown or str(path)
+    where = printable(shown or str(path))
     file = parse(_File, data, where, text)
     strange = [name for name in file.suite if name not in file.suites]
     if strange:

@@ -40,6 +40,15 @@ class Target:
         """Whether the kernel mounts it from a server."""
         return self.fstype in ("nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "9p", "glusterfs")
 
+    def is_served_by(self, *names: str) -> bool:
+        """Whether the server has one of ``names`` or a loopback address."""
+        addresses = [o.removeprefix("addr=") for o in self.options if o.startswith("addr=")]
+        own = {"localhost", "::1", "0:0:0:0:0:0:0:1", *names}
+        return any(
+            address in own or address.startswith("127.")
+            for address in (self.server or "", *addresses)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
@@ -54,6 +63,7 @@ class RunRecord:
     """One run. ``complete`` is False where the record has no last line.
 
     ``reasons`` say why the run as a whole does not count: interrupted, failed, unfinished.
+    ``resumes`` is the id of the run whose samples this one carries on.
     """
 
     run_id: str
@@ -66,6 +76,7 @@ class RunRecord:
     system: System | None = None
     engines: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Finding, ...] = ()
+    resumes: str | None = None
     samples: tuple[Sample, ...] = ()
     finished_at: str | None = None
     complete: bool = False

@@ -10,6 +10,7 @@ from aibench.model import Target
 from aibench.probes import devices, sysfs
 
 _OCTAL = re.compile(rb"\\([0-7]{3})")
+_MOUNT_ID = re.compile(rb"[0-9]{1,20}")
 _NONSENSE_BYTES = 2**62
 _NONSENSE_INODES = 2**60
 _COLON_SOURCES = ("nfs", "nfs4", "ceph", "lustre", "glusterfs", "fuse.sshfs", "fuse.glusterfs",
@@ -39,7 +40,7 @@ def parse(content: bytes) -> tuple[Mount, ...]:
 def _mount(line: bytes) -> Mount | None:
     before, separator, after = line.partition(b" - ")
     head, tail = before.split(b" "), after.split(b" ", 2)
-    if not separator or len(head) < 6 or len(tail) < 3 or not head[0].isdigit():
+    if not separator or len(head) < 6 or len(tail) < 3 or not _MOUNT_ID.fullmatch(head[0]):
         return None
     return Mount(
         mount_id=int(head[0]),

@@ -1,7 +1,15 @@
 """Reads the small files in which the kernel says how things are; what is missing is None."""
 
 import os
+import re
 from collections.abc import Iterator
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
+
+
+def whole(word: str) -> int | None:
+    """``word`` as the number that it is in ASCII digits; None where it is none, or a longer one."""
+    return int(word) if _WHOLE.fullmatch(word) else None
 
 
 def text(path: str) -> str | None:
@@ -15,11 +23,7 @@ def text(path: str) -> str | None:
 
 def integer(path: str) -> int | None:
     """The whole number that ``path`` holds; None where there is none."""
-    content = text(path)
-    try:
-        return int(content) if content else None
-    except ValueError:
-        return None
+    return whole(text(path) or "")
 
 
 def chosen(path: str) -> str | None:
@@ -34,8 +38,8 @@ def fields(path: str) -> dict[str, int]:
     values = {}
     for line in (text(path) or "").splitlines():
         name, *rest = line.replace(":", " ").split()[:3] or [""]
-        if rest and rest[0].isdigit():
-            values[name] = int(rest[0]) * (1024 if rest[1:] == ["kB"] else 1)
+        if rest and rest[0].isdigit() and (value := whole(rest[0])) is not None:
+            values[name] = value * (1024 if rest[1:] == ["kB"] else 1)
     return values
 
 

@@ -25,13 +25,16 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 #: A longer label would leave no room for its plot.
 _LONGEST_LABEL = 40
 
+#: What plotly takes for the begin of a template (``%{x}``) or of a formula (``$x$``).
+_OBEYED = {ord(character): f"&#{ord(character)};" for character in "{$"}
+
 Figure = dict[str, Any]
 
 
 def escape(text: str) -> str:
     """``text`` cut to a label's length, with no markup in it for plotly to obey."""
     short = text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
-    return html_escape(short, quote=False).replace("%{", "%&#123;")  # hover templates have %{x}
+    return html_escape(short, quote=False).translate(_OBEYED)
 
 
 def margins(rows: Iterable[dict[str, Any]]) -> Figure | None:

@@ -208,3 +208,15 @@ def test_interrupted_before_the_run(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == "aibench: --set 'x': write key=value or workload.key=value\n"
     assert done.stdout == ""
+
+
+def test_a_wrong_call_obeys_no_name() -> None:
+    """What click says of an argument that it does not know shows no control character of it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "aibench", "show", "--\x1b]0;x\x07", "name"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "no such option" in done.stderr.lower()
+    assert done.stderr.isascii() or "\N{REPLACEMENT CHARACTER}" in done.stderr
+    assert not {"\x1b", "\x07"} & set(done.stderr)

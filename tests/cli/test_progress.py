@@ -54,6 +54,15 @@ def test_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_done_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there from before is counted as done."""
+    seen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", seen)
+    progress = Progress(build.plan(build.stage(phases=(build.phase(),), repeats=3)), done=2)
+    progress(Step(workload="demo", phase="read", purpose="measure", repeat=2, repeats=3), 0, 0)
+    assert seen.getvalue().splitlines() == ["aibench: [3/3] demo: read 3/3"]
+
+
 def test_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal the line never wraps, shows how far it has come, and is wiped away."""
     screen = Screen()

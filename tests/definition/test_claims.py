@@ -181,7 +181,7 @@ def test_all_mistakes_of_all_claims_are_told_at_once(tmp_path: Path) -> None:
      ('unit = "B/s"', 'unit = "op/s"', "has to be 'B/s' for read_bandwidth"),
      ('unit = "B/s"', 'unit = "GB/s"', "'B/s', 'op/s' or 'ns'"),
      ('id = "X-1"', 'id = "../X"', "pattern"),
-     ('title = "X reads"', 'title = "\\u001b[2J"', "pattern"),
+     ('title = "X reads"', 'title = "\\u001b[2J"', "control characters"),
      ('scope = "node"', 'scope = "node"\ntolerance = nan', "tolerance"),
      ('scope = "node"', 'scope = "node"\nsmallest_n = 2', "smallest_n"),
      ('phases = ["block/seq-read", "load/read"]', "phases = []", "at least 1 item")],

@@ -34,7 +34,9 @@ _LAYOUT_BLOCK = 2**20
 def is_plain(path: str) -> bool:
     """Whether fio takes ``path`` as it stands: relative, inside, nothing that fio expands."""
     parts = path.split("/")
-    return _PLAIN_PATH.fullmatch(path) is not None and not {".", ".."} & set(parts)
+    if _PLAIN_PATH.fullmatch(path) is None or {".", ".."} & set(parts):
+        return False
+    return not any(part.startswith("-") for part in parts)  # fio reads "-" as standard input
 
 
 def paths(population: Population) -> tuple[str, ...]:
@@ -133,7 +135,10 @@ def _common(ioengine: str, depth: int, seed: int) -> list[tuple[str, str | int]]
 
 
 def _text(settings: Iterable[tuple[str, str | int]], names: Iterable[str]) -> str:
+    """The job file. ValueError for a name that fio would not take as it stands."""
     lines = ["[global]", *(f"{key}={value}" for key, value in settings)]
     for number, name in enumerate(names):
+        if not is_plain(name):
+            raise ValueError(f"{name!r} has no place in a job file")
         lines += [f"[job{number}]", f"filename={name}"]
     return "\n".join(lines) + "\n"

@@ -19,6 +19,13 @@ from aibench.stats.histogram import Recorder, bin_of
 _LINE_LIMIT = 2**20
 _DOCUMENT_LIMIT = 2**28
 _NOTES_LIMIT = 100
+_LONGEST_NOTE = 1000
+#: No count, size or time in nanoseconds is larger; sums over all jobs fit into 64 bits.
+_LARGEST = 2**53
+_NOT_FIOS = (
+    *(ValueError, KeyError, TypeError, AttributeError),
+    *(IndexError, OverflowError, RecursionError),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +82,7 @@ class Splitter:
         self._direction = direction
         self._take = take
         self._rest = b""
-        self._document: list[bytes] | None = None
-        self._size = 0
+        self._document: bytearray | None = None
 
     def feed(self, chunk: bytes) -> None:
         """Take the next chunk of output."""
@@ -89,26 +95,28 @@ class Splitter:
 
     def _line(self, line: bytes) -> None:
         if line == b"{":
-            self._document, self._size = [line], 0
+            self._document = bytearray(line)
         elif self._document is None or not line.startswith((b" ", b"}")):
             if line.strip() and len(self.notes) < _NOTES_LIMIT:
-                self.notes.append(line.decode(errors="replace"))
+                self.notes.append(line[:_LONGEST_NOTE].decode(errors="replace"))
         else:
-            self._document.append(line)
-            self._size += len(line)
-            if self._size > _DOCUMENT_LIMIT:
+            self._document += b"\n" + line
+            if len(self._document) > _DOCUMENT_LIMIT:
                 raise WorkerFailed("fio printed a record without an end")
             if line == b"}":
-                document, self._document = b"\n".join(self._document), None
+                document, self._document = bytes(self._document), None
                 self._take(reading(document, self._direction, time.monotonic_ns()))
 
 
 def reading(document: bytes, direction: str, at_ns: int) -> Reading:
-    """What one of fio's documents says about ``direction`` (``read`` or ``write``)."""
+    """What one of fio's documents says about ``direction`` (``read`` or ``write``).
+
+    `WorkerFailed` where it is no record of fio, or counts what can't be counted.
+    """
     try:
         jobs = json.loads(document)["jobs"]
         return Reading(at_ns=at_ns, jobs=tuple(_counts(job, direction) for job in jobs))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _NOT_FIOS as error:
         raise WorkerFailed(f"fio's record can't be read: {error!r}") from error
 
 
@@ -118,19 +126,29 @@ def _counts(job: Mapping[str, Any], direction: str) -> JobCounts:
     percent = job["job_runtime"] * 10  # in µs, as exact as fio's six digits
     started = job.get("job_start")
     return JobCounts(
-        name=job["jobname"],
-        error=job["error"],
-        operations=side["total_ios"],
-        bytes=side["io_bytes"],
-        runtime_ns=side["runtime"] * 10**6,
-        started_ns=None if started is None else started * 10**6,
-        user_ns=round(job["usr_cpu"] * percent) * 1000,
-        system_ns=round(job["sys_cpu"] * percent) * 1000,
-        bins={int(value): count for value, count in (latency.get("bins") or {}).items()},
+        name=str(job["jobname"]),
+        error=_count(job["error"]),
+        operations=_count(side["total_ios"]),
+        bytes=_count(side["io_bytes"]),
+        runtime_ns=_count(side["runtime"] * 10**6),
+        started_ns=None if started is None else _count(started) * 10**6,
+        user_ns=_count(round(job["usr_cpu"] * percent)) * 1000,
+        system_ns=_count(round(job["sys_cpu"] * percent)) * 1000,
+        bins={
+            _count(int(value)): _count(count)
+            for value, count in (latency.get("bins") or {}).items()
+        },
         total_ns=round(latency["mean"] * latency["N"]),
-        min_ns=latency["min"],
-        max_ns=latency["max"],
+        min_ns=_count(latency["min"]),
+        max_ns=_count(latency["max"]),
     )
+
+
+def _count(number: Any) -> int:
+    """``number`` where it is a whole one that can have been counted. ValueError elsewhere."""
+    if type(number) is not int or not 0 <= number <= _LARGEST:
+        raise ValueError(f"{str(number)[:60]} is no count")
+    return number
 
 
 def histogram(jobs: tuple[JobCounts, ...]) -> Histogram:

@@ -74,8 +74,13 @@ class Runner:
     listen: Listener
     allow_drop: bool = True
 
-    def run(self, plan: Plan) -> Generator[Sample, None, None]:
+    def run(
+        self, plan: Plan, done: frozenset[tuple[str, str, int]] = frozenset()
+    ) -> Generator[Sample, None, None]:
         """The samples of all stages that are not refused, in order.
+
+        Those whose workload, phase and repeat are in ``done`` are left out; of a stage with
+        nothing left to measure nothing is prepared either.
 
         Scratch files are removed however it ends, also those of a run that was killed before, as
         far as the target still lets itself be written. `errors.RunFailed` when it can't go on.
@@ -84,7 +89,7 @@ class Runner:
             clean_scratch(self.workspace)
             for stage in plan.stages:
                 if stage.refusal is None:
-                    yield from self._stage(stage, plan.seed)
+                    yield from self._stage(stage, plan.seed, done)
                     clean_scratch(self.workspace)
         except OSError as error:
             raise failure(error) from error
@@ -100,13 +105,27 @@ class Runner:
                 clean_scratch(self.workspace)  # no second one comes
                 raise
 
-    def _stage(self, stage: Stage, seed: int) -> Iterator[Sample]:
+    def _stage(
+        self, stage: Stage, seed: int, done: frozenset[tuple[str, str, int]]
+    ) -> Iterator[Sample]:
+        missing = [
+            (phase, repeat)
+            for repeat in range(stage.repeats)
+            for phase in stage.measured
+            if (stage.workload, phase.name, repeat) not in done
+        ]
+        if not missing:
+            return
         for phase in stage.prepared:
             self.prepare(stage, phase, seed)
-        ceilings = {phase.name: self._ceiling(stage, phase, seed) for phase in stage.measured}
-        for repeat in range(stage.repeats):
-            for phase in stage.measured:
-                yield self._sample(stage, phase, repeat, seed, ceilings[phase.name])
+        wanted = {phase.name for phase, _ in missing}
+        ceilings = {
+            phase.name: self._ceiling(stage, phase, seed)
+            for phase in stage.measured
+            if phase.name in wanted
+        }
+        for phase, repeat in missing:
+            yield self._sample(stage, phase, repeat, seed, ceilings[phase.name])
 
     def prepare(self, stage: Stage, phase: Phase, seed: int) -> None:
         """Complete the data set of a preparing phase; nothing to do where it is complete."""
@@ -204,7 +223,8 @@ class Runner:
             nfs=meanwhile.nfs,
         )
         limited = limits(phase, sample, self.target, self.environment)
-        return replace(sample, warnings=(*warnings(sample), *limited), reasons=reasons(sample))
+        remarks = (*warnings(sample), *watch.doubts(), *limited)
+        return replace(sample, warnings=remarks, reasons=reasons(sample))
 
     def _warm_up(self, phase: Phase, site: Site, engine: Engine, step: Step) -> None:
         """Read once what is to be found in the caches."""

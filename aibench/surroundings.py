@@ -9,8 +9,10 @@ from aibench.model import (
     READS,
     CachePolicy,
     Evidence,
+    Finding,
     Measurement,
     NfsFigures,
+    Operation,
     Phase,
     Population,
     Target,
@@ -22,6 +24,10 @@ from aibench.workspace import Workspace
 
 #: How many files are looked at for residency: all of a small set, a random sample of a large one.
 LOOKED_AT = 2000
+#: Operations that only ask for names and attributes.
+_LOOKUPS = frozenset({Operation.STAT, Operation.OPEN_CLOSE, Operation.LIST})
+#: Below this mean size, opening a file takes a share of the time that matters.
+_SMALL = 2**20
 
 
 class Meanwhile:
@@ -86,6 +92,16 @@ class Watch:
             target, phase, counter, residency, eviction,
             counter.readings() if reads else delivered.Readings(),
         )  # fmt: skip
+
+    def doubts(self) -> tuple[Finding, ...]:
+        """What was to be cold and may not have been, besides the bytes of files."""
+        phase, eviction = self.phase, self.eviction
+        small = phase.operation in READS and phase.population.sizes.mean < _SMALL
+        wanted = phase.cache is CachePolicy.COLD and (small or phase.operation in _LOOKUPS)
+        if not wanted or eviction is None or eviction.method == "drop_caches":
+            return ()
+        message = f"opening files may be too fast: eviction here can't reach {eviction.beyond}"
+        return (Finding(code="names_cached", message=message),)
 
     def end(self, measured: Measurement) -> Evidence | None:
         """The evidence of a read phase; None for the others."""

@@ -121,6 +121,16 @@ def bind_mount(source: Path, point: Path) -> Iterator[Mounted]:
 
 
 @contextlib.contextmanager
+def bind_mount_file(source: Path, file: Path) -> Iterator[None]:
+    """The file ``source`` once more, over ``file``."""
+    with laboratory() as ledger, contextlib.ExitStack() as undo:
+        ledger.note("mount", file)
+        _run("mount", "--bind", source, file)
+        undo.callback(_unmount, file)
+        yield
+
+
+@contextlib.contextmanager
 def _mounted(point: Path, *arguments: str | Path) -> Iterator[None]:
     with laboratory() as ledger, contextlib.ExitStack() as undo:
         point.mkdir()

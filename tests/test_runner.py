@@ -124,11 +124,45 @@ def test_prepared_once(stage: Stage) -> None:
     assert "prepare layout 0" not in stage.told
 
 
+def test_done_before(stage: Stage) -> None:
+    """What was done before is left out; only what is missing is calibrated and measured."""
+    asked = plan(layout(), build.phase(population=DATA), save())
+    workload = asked.stages[0].workload
+    done = {(workload, "read", 0), (workload, "read", 1), (workload, "save", 0)}
+    samples = list(stage.runner.run(asked, frozenset(done)))
+    assert [(s.phase, s.repeat) for s in samples] == [("save", 1)]
+    assert stage.told == ["prepare layout 0", "calibrate save 0", "measure save 1"]
+    stage.steps.clear()
+    assert list(stage.runner.run(asked, frozenset({*done, (workload, "save", 1)}))) == []
+    assert stage.told == []
+
+
 def test_warm(stage: Stage) -> None:
     """A warm phase is read once before it is measured, and both can be seen."""
     asked = plan(layout(), build.phase(population=DATA, cache=CachePolicy.WARM), repeats=1)
     list(stage.runner.run(asked))
     assert stage.told[-2:] == ["warm up read 0", "measure read 0"]
+
+
+def test_names_that_nobody_could_evict(stage: Stage) -> None:
+    """Small files were cold, but not their names: that is said, and of nothing else."""
+    large = build.population(
+        directory="data/large", files=2, sizes=Sizes(distribution="fixed", mean=2**21)
+    )
+    asked = plan(
+        layout(), layout(large),
+        build.phase(population=DATA),
+        build.phase(name="stat", operation=Operation.STAT, population=DATA),
+        build.phase(name="found", population=DATA, cache=CachePolicy.AS_FOUND),
+        build.phase(name="large", population=large),
+        repeats=1,
+    )  # fmt: skip
+    doubted = [
+        sample.phase
+        for sample in stage.runner.run(asked)
+        if "names_cached" in {warning.code for warning in sample.warnings}
+    ]
+    assert doubted == ["read", "stat"]
 
 
 def test_refused_stages(stage: Stage) -> None:

@@ -147,8 +147,11 @@ def clean_unfinished(target: str) -> Cleaned:
 def _empty(
     fd: int, path: str, level: _Level, mount: _Mount, cleaned: Cleaned, keep: tuple[str, ...] = ()
 ) -> None:
-    """Remove from the directory ``fd`` every name that ``level`` knows."""
-    for name in sorted(os.listdir(fd)):
+    """Remove from the directory ``fd`` every name that ``level`` knows.
+
+    Files go first: a manifest that says *complete* never outlives a file of its data.
+    """
+    for name in sorted(os.listdir(fd), key=lambda name: (level.directories(name), name)):
         if name in keep:
             continue
         entry = os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -159,6 +162,8 @@ def _empty(
             except OSError as error:
                 if error.errno != errno.EBUSY:
                     raise
+                if _is_mounted_on(fd, name, mount):
+                    cleaned.left.append(where)
                 continue  # a file that was removed before and is still open; its directory tells
             cleaned.files += 1
             cleaned.bytes += entry.st_size
@@ -166,6 +171,15 @@ def _empty(
             _enter(fd, name, where, level.inside, mount, cleaned)
         else:
             cleaned.left.append(where)
+
+
+def _is_mounted_on(parent: int, name: str, mount: _Mount) -> bool:
+    """Whether something is mounted on the file ``name``."""
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        return mount_of(fd) != mount
+    finally:
+        os.close(fd)
 
 
 def _enter(

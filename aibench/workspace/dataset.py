@@ -162,7 +162,7 @@ def _found(directory: str, manifest: object) -> Found:
         population = Population(directory=directory, sizes=sizes, **parts)
         if population.digest != manifest.get("digest"):
             return unknown
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return unknown
     complete = manifest.get("complete") is True
     return Found(directory=directory, population=population, complete=complete)

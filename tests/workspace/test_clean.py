@@ -150,6 +150,23 @@ def test_mount_points_stay(tmp_path: Path, kind: str) -> None:
     assert (precious / "f0000000000").read_text() == "mine"
 
 
+@pytest.mark.mounts
+@lab.requires_mounts
+def test_mount_points_that_are_files_stay(tmp_path: Path) -> None:
+    """A file that is mounted on one of ours is left and named, and so is what it covers."""
+    workspace = furnished(tmp_path)
+    foreign = tmp_path / "foreign"
+    foreign.write_text("mine")
+    covered = Path(workspace.path("data/demo/d000000/f0000000001"))
+    with lab.bind_mount_file(foreign, covered):
+        assert clean(workspace).left == [str(covered)]
+        assert covered.read_text() == "mine"
+    assert clean(workspace).left == []
+    workspace.close()
+    assert foreign.read_text() == "mine"
+    assert os.listdir(tmp_path) == ["foreign"]
+
+
 def test_half_made(tmp_path: Path) -> None:
     """What a killed run began to make is removed; names that only look like it are not."""
     half = tmp_path / f"{UNFINISHED}0123abcd"

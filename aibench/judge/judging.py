@@ -123,9 +123,7 @@ def _trial(record: RunRecord, claim: Claim, stage: Stage, name: str) -> Trial | 
     )
 
 
-def _value(
-    phase: Phase, sample: Sample, claim: Claim, pooled: Sequence[Sample]
-) -> float | Finding:
+def _value(phase: Phase, sample: Sample, claim: Claim, pooled: Sequence[Sample]) -> float | Finding:
     """The claim's metric of one sample, or why the sample does not count."""
     place = f"repeat {sample.repeat + 1} does not count"
     if sample.reasons:

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from aibench.insight import limits, why
+from aibench.judge.gates import gates
 from aibench.model import (
     CachePolicy,
     CacheState,
     Ceiling,
     Environment,
+    Finding,
     NfsFigures,
     NfsOperation,
     Operation,
@@ -21,17 +23,18 @@ from aibench.model import (
     WorkerResult,
 )
 from tests import build
+from tests.test_judge import claim
 
 SECOND = build.SECOND
 GB = 10**9
 CARD = {"nic_eth0": "10000 Mbit/s", "nic_ifb0": None}
 
 
-def telemetry(**series: float) -> Telemetry:
-    """Two equal intervals, with each series constant; ``__`` in a name stands for a dot."""
+def telemetry(looks: float = 2, **series: float) -> Telemetry:
+    """A second in equal intervals, with each series constant; ``__`` in a name is a dot."""
     return Telemetry(
-        ends_ns=(SECOND // 2, SECOND),
-        series={name.replace("__", "."): (value, value) for name, value in series.items()},
+        ends_ns=tuple(int(SECOND * n / looks) for n in range(1, int(looks) + 1)),
+        series={name.replace("__", "."): (value,) * int(looks) for name, value in series.items()},
         cost_ns=1000,
         watched_ns=SECOND,
     )
@@ -175,6 +178,17 @@ def test_client_cpu(cpu: float | None, series: dict[str, float], sentence: str) 
     assert sentence in found.sentence
     assert "7 % of CPU time was stolen by the hypervisor" in found.figures
     assert codes(given) == ["client_bound", "steal"]
+
+
+def test_quota() -> None:
+    """A quota that holds the workers back is the client's limit, however idle its cores are."""
+    given = sample(cpu=0.1, waiting=0.95, telemetry=telemetry(cpu__quota__held_share=0.8))
+    found = asked(given)
+    assert found.limiter == "client_cpu"
+    assert "quota of the control group held its processes back in 80 % of its" in found.sentence
+    assert "raise the CPU quota" in found.next_step
+    assert codes(given) == ["client_bound"]
+    assert codes(sample(telemetry=telemetry(cpu__quota__held_share=0.05))) == []
 
 
 @pytest.mark.parametrize("state", [CacheState.WARM, CacheState.MIXED])
@@ -387,6 +401,94 @@ def test_retransmissions() -> None:
 def test_disturbed_client(series: dict[str, float], expected: list[str]) -> None:
     """Stolen CPU time and swapping are told from where they matter on."""
     assert codes(sample(telemetry=telemetry(**series))) == expected
+
+
+@pytest.mark.parametrize(
+    ("looks", "waiting", "expected"),
+    [(4, 1.0, ["run_queue"]), (4, 0.9, []), (3, 5.0, [])],
+)
+def test_run_queue(looks: int, waiting: float, expected: list[str]) -> None:
+    """Threads without a processor are told where they were seen often enough."""
+    assert codes(sample(telemetry=telemetry(looks, cpu__waiting_count=waiting))) == expected
+
+
+@pytest.mark.parametrize(
+    ("again", "sent", "expected"),
+    [(12, 9988, ["tcp_retransmits"]), (9, 91, []), (12, 12_000, []), (0, 0, []), (12, None, [])],
+)
+def test_tcp_retransmits(again: float, sent: float | None, expected: list[str]) -> None:
+    """One segment of a thousand that is sent again, ten at least, is told for network targets."""
+    series = {"tcp__retransmits_rate": again, "tcp__segments_rate": sent}
+    given = sample(telemetry=telemetry(**{n: v for n, v in series.items() if v is not None}))
+    assert codes(given, share()) == expected
+    assert codes(given) == []
+    assert codes(given, share(options=("proto=rdma",))) == []
+    if expected:
+        (found,) = limits(build.phase(), given, share(), Environment())
+        assert found.message == (
+            "this client sent 12 of 10.0 k (0.12 %) TCP segments again: the network loses packets"
+        )
+
+
+@pytest.mark.parametrize(
+    ("drops", "errors", "bytes_", "expected"),
+    [
+        (10, 2, 1e6, ["packets_lost"]),
+        (5, 2, 1e6, []),
+        (10, 2, 10.0, []),
+    ],
+)
+def test_packets_lost(drops: float, errors: float, bytes_: float, expected: list[str]) -> None:
+    """Packets that the card on the way to the server lost are told, those of others are not."""
+    watched = telemetry(
+        nic__eth0__received_bytes_rate=bytes_,
+        nic__eth0__sent_bytes_rate=0.0,
+        nic__eth0__packets_rate=10_000,
+        nic__eth0__drops_rate=drops,
+        nic__eth0__errors_rate=errors,
+    )
+    assert codes(sample(telemetry=watched), share()) == expected
+    assert codes(sample(telemetry=watched)) == []
+
+
+def test_memory_short() -> None:
+    """Memory that the threads of a phase had to free themselves is held against its bytes."""
+    for reclaimed, expected in ((500_000.0, ["memory_short"]), (400_000.0, [])):
+        given = sample(telemetry=telemetry(memory__reclaimed_bytes_rate=reclaimed))
+        assert codes(given) == expected
+
+
+def test_start_of_the_workers_is_left_out() -> None:
+    """What is seen before the phase begins does not make a card look less full than it was."""
+    watched = Telemetry(
+        ends_ns=(SECOND, 3 * SECOND // 2, 2 * SECOND),
+        series={"nic.eth0.received_bytes_rate": (0.0, 1.2e9, 1.2e9)},
+        cost_ns=1000,
+        watched_ns=2 * SECOND,
+    )
+    assert asked(sample(telemetry=watched), share()).limiter == "network"
+    longer = {"elapsed_ns": 2 * SECOND}
+    assert asked(sample(telemetry=watched, measured=longer), share()).limiter != "network"
+
+
+def test_each_warning_is_a_one_sided_gate() -> None:
+    """What makes storage look slow forbids to refute a claim; what makes it look fast, to meet."""
+    slow = {
+        *("client_bound", "run_queue", "nic_bound", "packets_lost", "tcp_retransmits"),
+        *("retransmissions", "steal", "swapping", "memory_short"),
+    }
+    claimed = claim(scope="device")
+    for code in (*slow, "impossible"):
+        finding = Finding(code=code, message="seen")
+        record = build.record(sample(ceiling=FAR, warnings=(finding,)))
+        (found,) = (
+            gate
+            for gate in gates(record, build.phase(), record.samples, claimed)
+            if gate.finding.code == code
+        )
+        assert found.forbids_not_met
+        assert found.forbids_met is (code == "impossible")
+        assert found.remedy
 
 
 def test_nothing_known_gives_no_warning() -> None:

@@ -1,8 +1,9 @@
 """What a sample's figures say about its client, its cards and its target, each None if unknown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aibench.errors import UnitError
+from aibench.insight.thresholds import BESIDE
 from aibench.model import (
     READS,
     CacheState,
@@ -14,10 +15,6 @@ from aibench.model import (
     Target,
 )
 from aibench.units import parse_rate
-
-_LOOPBACK = ("localhost", "::1", "0:0:0:0:0:0:0:1")
-#: A card of unknown speed that carried less than this share of a phase's bytes was not its way.
-_BESIDE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +54,26 @@ class Facts:
         return self.sample.evidence.state if self.sample.evidence else CacheState.UNKNOWN
 
     def mean(self, series: str) -> float | None:
-        """The mean of a series of the telemetry."""
-        return self.sample.telemetry.mean(series) if self.sample.telemetry else None
+        """The mean of a series of the telemetry over the phase itself.
+
+        Watching begins before the workers are started, and that is left out where there are
+        intervals without it.
+        """
+        watched = self.sample.telemetry
+        if watched is None:
+            return None
+        late = watched.watched_ns - self.sample.measurement.elapsed_ns
+        first = next((n for n, begin in enumerate((0, *watched.ends_ns)) if begin >= late), 0)
+        if first >= len(watched.ends_ns):
+            first = 0
+        cut = {series: (None,) * first + watched.series.get(series, ())[first:]}
+        return replace(watched, series=cut).mean(series) if series in watched.series else None
+
+    def total(self, series: str) -> float | None:
+        """What a rate of the telemetry adds up to over the time that was watched."""
+        watched = self.sample.telemetry
+        mean = watched.mean(series) if watched else None
+        return None if mean is None or watched is None else mean * watched.watched_ns / 10**9
 
     def names(self, start: str, end: str) -> list[str]:
         """What stands between ``start`` and ``end`` in the names of series."""
@@ -144,33 +159,34 @@ def nic_sum(facts: Facts) -> float | None:
     (RDMA), or several clients measured.
     """
     speeds = nic_speeds(facts.environment)
-    options = facts.target.options
-    past = any(word in options for word in ("proto=rdma", "proto=rdma6", "rdma"))
-    if not speeds or facts.hosts > 1 or past or "@o2ib" in facts.target.source:
+    if not speeds or facts.hosts > 1 or past_cards(facts):
         return None
     if not facts.remote or facts.target.server is None or served_here(facts):
         return None
-    if any(speed is None and _carried(facts, name) for name, speed in speeds.items()):
+    if any(speed is None and carried(facts, name) for name, speed in speeds.items()):
         return None
     return sum(speed for speed in speeds.values() if speed) or None
 
 
 def served_here(facts: Facts) -> bool:
     """Whether the server is this machine, by a loopback address or by its own name."""
-    options = facts.target.options
-    addresses = [option.removeprefix("addr=") for option in options if option.startswith("addr=")]
-    names = {facts.target.server or "", *addresses}
     own = facts.environment.metadata.get("hostname")
-    return any(name.startswith("127.") or name in _LOOPBACK or name == own for name in names)
+    return facts.target.is_served_by(*([own] if isinstance(own, str) and own else []))
 
 
-def _carried(facts: Facts, name: str) -> bool:
+def past_cards(facts: Facts) -> bool:
+    """Whether the data goes past the cards' own counters and the kernel's TCP (RDMA)."""
+    options = ("proto=rdma", "proto=rdma6", "rdma")
+    return any(o in facts.target.options for o in options) or "@o2ib" in facts.target.source
+
+
+def carried(facts: Facts, name: str) -> bool:
     """Whether a card may have carried a part of the phase's bytes; True where nothing tells."""
     rates = [facts.mean(f"nic.{name}.{way}_bytes_rate") for way in ("received", "sent")]
     known = [rate for rate in rates if rate is not None]
     if not known:
         return facts.sample.telemetry is None or not facts.names("nic.", ".sent_bytes_rate")
-    return max(known) > _BESIDE * (storage_rate(facts) or 0)
+    return max(known) > BESIDE * (storage_rate(facts) or 0)
 
 
 def storage_rate(facts: Facts) -> float | None:

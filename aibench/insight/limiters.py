@@ -2,36 +2,25 @@
 
 from collections.abc import Callable
 
+from aibench.insight.client import busy_client
 from aibench.insight.facts import (
     Facts,
     RpcTotals,
-    busiest_core,
     cpu_share,
     device,
     fullest_nic,
     operations_share,
-    own_cpu_share,
     rpc_totals,
     served_here,
 )
+from aibench.insight.thresholds import ALL, FULL, LOW, MOST, NEAR, QUEUE
 from aibench.insight.wording import common, percent
 from aibench.metrics import CLIENT_BOUND_BELOW, headroom
 from aibench.model import CacheState, Environment, Operation, Phase, Sample, Target, Why
 from aibench.units import format_count, format_duration, format_rate
 
-#: Above this share of its time or rate, something is at its limit.
-FULL = 0.90
-#: Up to this share something is near its limit; below `_LOW` it is far from it.
-_NEAR = 0.75
-_LOW = 0.50
-#: Below this share of the workers' time, what took it was not the limit.
-_MOST = 0.50
-#: From this share of the workers' time on they did nothing but wait for one operation at a time.
-_ALL = 0.80
 #: Operations of so many bytes that their time is that of the bytes.
 _LARGE = (Operation.SAVE_SHARDS, Operation.LOAD_SHARDS, Operation.WRITE_FILES)
-#: So many requests waiting, on the average, when another one is sent, make a queue.
-_QUEUE = 0.5
 
 
 def why(phase: Phase, sample: Sample, target: Target, environment: Environment) -> Why:
@@ -72,29 +61,18 @@ def _harness(facts: Facts) -> Why | None:
     )
 
 
-def processor(facts: Facts) -> str:
-    """What of the client's CPU was at its limit, in a clause with the figure; empty if nothing."""
-    own, busy = own_cpu_share(facts), facts.mean("cpu.busy_share")
-    core = facts.mean("cpu.busiest_core_share")
-    if own is not None and own > FULL:
-        return f"the workers computed {percent(own)} of their time"
-    if busy is not None and busy > FULL:
-        return f"all cores of the client were busy {percent(busy)} of the time"
-    if core is not None and core > FULL:
-        return f"{busiest_core(facts)} of the client was busy {percent(core)} of the time"
-    return ""
-
-
 def _client_cpu(facts: Facts) -> Why | None:
-    busy = processor(facts)
-    if not busy:
+    busy = busy_client(facts)
+    if busy is None:
         return None
     step = "measure from a client with more or faster cores, or from several clients"
-    own = own_cpu_share(facts)
-    if "core" in busy and "all cores" not in busy and own is not None and own < _LOW:
-        busy += f", though the workers computed only {percent(own)} of theirs"
+    clause = busy.clause
+    if busy.by_others is not None:
+        clause += f", though the workers computed only {percent(busy.by_others)} of theirs"
         step = "see whether a card's interrupts or another program take that core, and spread them"
-    return _answer(facts, "client_cpu", f"the client's CPU was the limit: {busy}", step)
+    elif busy.by_quota:
+        step = "raise the CPU quota of the control group (container) that aibench runs in"
+    return _answer(facts, "client_cpu", f"the client's CPU was the limit: {clause}", step)
 
 
 def _cache(facts: Facts) -> Why | None:
@@ -129,7 +107,7 @@ def _rpc(facts: Facts) -> RpcTotals | None:
     """The NFS totals where requests took most of the workers' time; None otherwise."""
     nfs = facts.sample.nfs
     totals = rpc_totals(nfs) if nfs else None
-    if not totals or not totals.execute_ns or totals.execute_ns < _MOST * facts.worked_ns:
+    if not totals or not totals.execute_ns or totals.execute_ns < MOST * facts.worked_ns:
         return None
     return totals
 
@@ -140,7 +118,7 @@ def _slots(facts: Facts) -> Why | None:
         return None
     queued = totals.queue_ns / totals.execute_ns
     backlog = nfs.backlog_mean or 0.0
-    if queued <= _MOST and backlog < _QUEUE:
+    if queued <= MOST and backlog < QUEUE:
         return None
     option = next((o for o in facts.target.options if o.startswith("nconnect=")), "no nconnect")
     return _answer(
@@ -160,9 +138,9 @@ def _latency(facts: Facts) -> Why | None:
     )  # fmt: skip
     if facts.phase.operation in _LARGE or facts.phase.depth > 1:
         return None
-    if share is None or share < _ALL or busy is None or busy > _LOW:
+    if share is None or share < ALL or busy is None or busy > LOW:
         return None
-    if card is not None and card[2] >= _LOW:
+    if card is not None and card[2] >= LOW:
         return None
     if not facts.remote and facts.workers > 1 and (drive is None or _is_full(drive)):
         return None
@@ -185,9 +163,9 @@ def _is_full(drive: tuple[str, float, float | None]) -> bool:
 
 def _server(facts: Facts) -> Why | None:
     totals, card, busy = _rpc(facts), fullest_nic(facts), cpu_share(facts)
-    if totals is None or totals.round_trip_ns <= _MOST * totals.execute_ns:
+    if totals is None or totals.round_trip_ns <= MOST * totals.execute_ns:
         return None
-    if (card is not None and card[2] >= _NEAR) or (busy is not None and busy >= _NEAR):
+    if (card is not None and card[2] >= NEAR) or (busy is not None and busy >= NEAR):
         return None
     trip = format_duration(totals.round_trip_ns / totals.operations)
     share = percent(totals.round_trip_ns / totals.execute_ns)

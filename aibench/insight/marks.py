@@ -2,20 +2,29 @@
 
 from collections.abc import Iterator
 
+from aibench.insight.client import busy_client
 from aibench.insight.facts import (
     Facts,
+    carried,
     fullest_nic,
     nic_sum,
+    past_cards,
     rpc_totals,
     storage_rate,
 )
-from aibench.insight.limiters import FULL, processor
-from aibench.insight.wording import STOLEN_FROM, percent
+from aibench.insight.thresholds import (
+    FEWEST_LOOKS,
+    FULL,
+    LOST_AT_LEAST,
+    LOST_FROM,
+    RECLAIMED_FROM,
+    STALLED_FROM,
+    STOLEN_FROM,
+    WAITING_FROM,
+)
+from aibench.insight.wording import percent
 from aibench.model import Environment, Finding, Phase, Sample, Target
-from aibench.units import format_count, format_rate
-
-#: From this share of the time on that tasks waited for memory, the client is short of it.
-_SHORT_FROM = 0.05
+from aibench.units import format_count, format_rate, format_size
 
 
 def limits(
@@ -23,19 +32,35 @@ def limits(
 ) -> tuple[Finding, ...]:
     """What a reader has to know about limits of client, network and links in this sample.
 
-    Codes: ``client_bound``, ``nic_bound``, ``impossible``, ``retransmissions``, ``steal`` and
-    ``swapping``. What is not known gives no warning.
+    Codes: ``client_bound``, ``run_queue``, ``nic_bound``, ``packets_lost``, ``tcp_retransmits``,
+    ``impossible``, ``retransmissions``, ``steal``, ``swapping`` and ``memory_short``. What is not
+    known gives no warning.
     """
     facts = Facts(phase=phase, sample=sample, target=target, environment=environment)
-    rules = (_client, _card, _impossible, _again, _stolen, _swapping)
+    rules = (
+        *(_client, _waiting, _card, _lost, _segments, _impossible, _again),
+        *(_stolen, _swapping, _reclaiming),
+    )
     return tuple(finding for rule in rules for finding in rule(facts))
 
 
 def _client(facts: Facts) -> Iterator[Finding]:
-    busy = processor(facts)
-    if busy:
-        message = f"{busy}: the storage may be faster than it could show here"
+    busy = busy_client(facts)
+    if busy is not None:
+        message = f"{busy.clause}: the storage may be faster than it could show here"
         yield Finding(code="client_bound", message=message)
+
+
+def _waiting(facts: Facts) -> Iterator[Finding]:
+    waiting, watched = facts.mean("cpu.waiting_count"), facts.sample.telemetry
+    if waiting is None or watched is None or len(watched.ends_ns) < FEWEST_LOOKS:
+        return
+    if waiting >= WAITING_FROM:
+        message = (
+            f"{waiting:.3g} threads, on the average, could run and had no processor: the storage "
+            "may be faster than it could show here"
+        )
+        yield Finding(code="run_queue", message=message)
 
 
 def _card(facts: Facts) -> Iterator[Finding]:
@@ -47,6 +72,36 @@ def _card(facts: Facts) -> Iterator[Finding]:
             message=f"network card {name} carried {format_rate(rate)}, {percent(share)} of its "
             "line rate: the storage may be faster than it could show here",
         )
+
+
+def _lost(facts: Facts) -> Iterator[Finding]:
+    """Packets that a card on the way dropped, or that came damaged."""
+    if not facts.remote or past_cards(facts):
+        return
+    for name in facts.names("nic.", ".packets_rate"):
+        packets = facts.total(f"nic.{name}.packets_rate")
+        lost = [facts.total(f"nic.{name}.{what}_rate") for what in ("drops", "errors")]
+        told = _too_many(sum(count or 0 for count in lost), packets)
+        if told and carried(facts, name):
+            message = f"network card {name} dropped or damaged {told} packets"
+            yield Finding(code="packets_lost", message=message)
+
+
+def _segments(facts: Facts) -> Iterator[Finding]:
+    """What this client sent again; for what servers send again nothing here counts."""
+    if not facts.remote or past_cards(facts):
+        return
+    again, sent = facts.total("tcp.retransmits_rate"), facts.total("tcp.segments_rate")
+    if told := _too_many(again, None if again is None or sent is None else again + sent):
+        message = f"this client sent {told} TCP segments again: the network loses packets"
+        yield Finding(code="tcp_retransmits", message=message)
+
+
+def _too_many(lost: float | None, whole: float | None) -> str:
+    """``12 of 1.00 k (1.2 %)``; empty where it is too little to say anything, or not known."""
+    if not lost or not whole or lost < LOST_AT_LEAST or lost / whole < LOST_FROM:
+        return ""
+    return f"{format_count(round(lost))} of {format_count(round(whole))} ({percent(lost / whole)})"
 
 
 def _impossible(facts: Facts) -> Iterator[Finding]:
@@ -91,8 +146,18 @@ def _swapping(facts: Facts) -> Iterator[Finding]:
     if swapped:
         message = f"the client swapped {format_rate(swapped)} while it measured"
         yield Finding(code="swapping", message=message)
-    elif waited is not None and waited > _SHORT_FROM:
+    elif waited is not None and waited > STALLED_FROM:
         message = (
             f"tasks waited for memory {percent(waited)} of the time: the client is short of it"
         )
         yield Finding(code="swapping", message=message)
+
+
+def _reclaiming(facts: Facts) -> Iterator[Finding]:
+    reclaimed, moved = facts.total("memory.reclaimed_bytes_rate"), facts.sample.measurement.bytes
+    if reclaimed and moved and reclaimed > RECLAIMED_FROM * moved:
+        message = (
+            f"{format_size(reclaimed)} of memory were freed by the threads that needed it, "
+            f"{percent(reclaimed / moved)} of the bytes of this phase: the client is short of it"
+        )
+        yield Finding(code="memory_short", message=message)

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 from aibench.insight.facts import Facts, device, fullest_nic, own_cpu_share, rpc_totals
+from aibench.insight.thresholds import STOLEN_FROM
 from aibench.model import NfsFigures, NfsOperation, Operation
 from aibench.units import format_count, format_duration, format_rate, format_size
 
-#: From this on, CPU time that the hypervisor took is said.
-STOLEN_FROM = 0.05
 #: So many types of operation are told, those that took longest first.
 _TOLD = 6
 _GB = 10**9

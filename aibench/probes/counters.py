@@ -26,6 +26,7 @@ _MEMORY = {
     "Writeback": "writeback_bytes",
     "Cached": "cached_bytes",
 }
+_PAGING = {"swap": ("pswpin", "pswpout"), "reclaimed": ("pgsteal_direct",)}
 
 Counters = Mapping[str, int]
 Values = dict[str, float | None]
@@ -133,7 +134,8 @@ def _processor_values(before: Counters, after: Counters, _elapsed_ns: int) -> Va
     cores = {n.removeprefix("cpu"): _busy(before, after, n) for n in names if n != "cpu"}
     values["busiest_core_share"] = max((v for v in cores.values() if v is not None), default=None)
     if "procs_running" in after:  # who reads this is running itself
-        values["runnable_count"] = max(after["procs_running"] - 1, 0)
+        running = values["runnable_count"] = max(after["procs_running"] - 1, 0)
+        values["waiting_count"] = max(running - len(cores), 0) if cores else None
     if len(cores) <= MOST_CORES:
         values |= {f"core.{number}.busy_share": share for number, share in cores.items()}
     return values
@@ -147,20 +149,14 @@ def _memory(text: bytes) -> Counters:
     return found
 
 
-def _memory_values(_before: Counters, after: Counters, _elapsed_ns: int) -> Values:
-    return dict(after)
-
-
-def _swap(text: bytes) -> Counters:
-    """Pages swapped in and out, of ``/proc/vmstat``."""
-    rows = {n: _integers(words, 1) for n, words in _lines(text) if n in ("pswpin", "pswpout")}
-    pages = [numbers[0] for numbers in rows.values() if numbers]
-    return {"pages": sum(pages)} if len(pages) == 2 else {}
-
-
-def _swap_values(before: Counters, after: Counters, elapsed_ns: int) -> Values:
-    pages = _grown(before, after, "pages")
-    return {"swap_bytes_rate": None if pages is None else _rate(pages * _PAGE, elapsed_ns)}
+def _paging(text: bytes) -> Counters:
+    """Bytes swapped in and out, and freed by threads that needed them, of ``/proc/vmstat``."""
+    pages = {n: numbers[0] for n, words in _lines(text) if (numbers := _integers(words, 1))}
+    return {
+        f"{name}_bytes": sum(pages[part] for part in parts) * _PAGE
+        for name, parts in _PAGING.items()
+        if all(part in pages for part in parts)
+    }
 
 
 def _pressure(text: bytes) -> Counters:
@@ -189,6 +185,7 @@ def _cards(text: bytes, *, loopback: bool) -> Counters:
         if not numbers or not (numbers[0] or numbers[8]) or (name == "lo" and not loopback):
             continue
         found[f"{name}.received_bytes"], found[f"{name}.sent_bytes"] = numbers[0], numbers[8]
+        found[f"{name}.packets"] = numbers[1] + numbers[9]
         found[f"{name}.errors"] = numbers[2] + numbers[10]
         found[f"{name}.drops"] = numbers[3] + numbers[11]
     return found
@@ -209,11 +206,12 @@ def _busiest_cards(found: Series) -> Series:
 
 
 def _tcp(text: bytes) -> Counters:
-    """``/proc/net/snmp`` has a line of names and then a line of numbers."""
+    """``/proc/net/snmp`` has names, then numbers; segments are those not sent before (Linux)."""
     names, numbers = ([words for n, words in _lines(text) if n == "Tcp"] + [[], []])[:2]
     row = dict(zip(names, numbers, strict=False))
-    number = _integer(row.get(b"RetransSegs", b""))
-    return {} if number is None else {"retransmits": number}
+    parts = {"retransmits": b"RetransSegs", "segments": b"OutSegs"}
+    found = {name: _integer(row.get(column, b"")) for name, column in parts.items()}
+    return {name: number for name, number in found.items() if number is not None}
 
 
 def _device(text: bytes) -> Counters:
@@ -288,8 +286,8 @@ def _occurred(found: Series) -> Series:
 
 
 PROCESSORS = Kind(_processors, _processor_values)
-MEMORY = Kind(_memory, _memory_values)
-SWAP = Kind(_swap, _swap_values)
+MEMORY = Kind(_memory, lambda _before, after, _elapsed_ns: dict(after))
+PAGING = Kind(_paging, _rates)
 PRESSURE = Kind(_pressure, _pressure_values)
 CARDS = Kind(partial(_cards, loopback=False), _rates, _busiest_cards)
 CARDS_AND_LOOPBACK = Kind(partial(_cards, loopback=True), _rates, _busiest_cards)

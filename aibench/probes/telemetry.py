@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from aibench.model import Target
 from aibench.model.telemetry import Telemetry
 from aibench.orphans import die_with
-from aibench.probes import counters, devices, mounts
+from aibench.probes import counters, devices, nfsstats, quota
 from aibench.probes.counters import Kind
 from aibench.process import signals_held
 
@@ -61,10 +62,12 @@ def sources(target: Target, root: str = "/") -> Iterator[Source]:
     proc, sys = f"{root}/proc", f"{root}/sys"
     yield Source("cpu.", f"{proc}/stat", counters.PROCESSORS, _without_interrupts)
     yield Source("memory.", f"{proc}/meminfo", counters.MEMORY)
-    yield Source("memory.", f"{proc}/vmstat", counters.SWAP, _swapped)
+    yield Source("memory.", f"{proc}/vmstat", counters.PAGING, _paging)
+    if held := quota.path(root):
+        yield Source("cpu.quota.", held, quota.QUOTA)
     for name in ("cpu", "io", "memory"):
         yield Source(f"pressure.{name}.", f"{proc}/pressure/{name}", counters.PRESSURE)
-    cards = counters.CARDS_AND_LOOPBACK if served_here(target) else counters.CARDS
+    cards = counters.CARDS_AND_LOOPBACK if target.is_served_by() else counters.CARDS
     yield Source("nic.", f"{proc}/net/dev", cards)
     yield Source("tcp.", f"{proc}/net/snmp", counters.TCP)
     if target.fstype in ("nfs", "nfs4"):
@@ -76,49 +79,23 @@ def sources(target: Target, root: str = "/") -> Iterator[Source]:
                 yield Source(f"device.{name}.", path, counters.DEVICE)
 
 
-def served_here(target: Target) -> bool:
-    """Whether a network target's server is this machine by a loopback address."""
-    addresses = [target.server or "", *(o[5:] for o in target.options if o.startswith("addr="))]
-    return target.is_network and any(
-        address in ("localhost", "::1") or address.startswith("127.") for address in addresses
-    )
-
-
 def _without_interrupts(text: bytes) -> bytes:
     """The counters of interrupts are the longest part of ``/proc/stat``; nobody asks for them."""
     begin, end = text.find(b"\nintr "), text.find(b"\nprocs_running ")
     return text[:begin] + text[end:] if 0 <= begin < end else text
 
 
-def _swapped(text: bytes) -> bytes:
-    begin = text.find(b"pswpin ")
-    end = text.find(b"\n", text.find(b"pswpout ", begin))
-    return text[begin:end] if 0 <= begin < end else text
+def _paging(text: bytes) -> bytes:
+    """Of the two hundred lines of ``/proc/vmstat`` those that are asked for."""
+    return b"\n".join(s for s in text.split(b"\n") if s.startswith((b"pswp", b"pgsteal_direct ")))
 
 
 def _nfs(path: str, mount_point: str) -> Iterator[Source]:
-    """The section of the mount that is uppermost at ``mount_point``."""
-    try:
-        with open(path, "rb") as file:
-            lines = file.read().split(b"\n")
-    except OSError:
-        return
-    heads = [line for line in lines if _heads_nfs(line.split(), mount_point)]
-    if heads:
-
-        def section(text: bytes) -> bytes:
-            begin = text.rfind(heads[-1] + b"\n")
-            end = text.find(b"\ndevice ", begin)
-            return text[begin : end if end > 0 else None] if begin >= 0 else b""
-
-        yield Source("nfs.", path, counters.NFS, section)
-
-
-def _heads_nfs(words: list[bytes], mount_point: str) -> bool:
-    """Whether a line is ``device SOURCE mounted on POINT with fstype nfs4 …``, for that point."""
-    if words[:1] != [b"device"] or words[2:4] != [b"mounted", b"on"] or len(words) < 8:
-        return False
-    return words[7] in (b"nfs", b"nfs4") and mounts.decoded(words[4]) == mount_point
+    """The section of the mount that is uppermost at ``mount_point``, where that is NFS."""
+    part = partial(nfsstats.section, mount_point=mount_point)
+    with suppress(OSError), open(path, "rb") as file:
+        if part(file.read()):
+            yield Source("nfs.", path, counters.NFS, part)
 
 
 def opened(watched: Iterable[Source]) -> dict[int, Source]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ LOST_WRITES = "takes 60 MiB of writes that it has no room for; only fsync says s
 CUT_SHORT = "after `cut`, what lies beyond gives EIO, and what lies before is read well"
 PAGE_CACHE = "the page cache keeps no more than the limit of what this process reads"
 _V1_MEMORY = Path("/sys/fs/cgroup/memory")
+_V1_CPU = Path("/sys/fs/cgroup/cpu")
 _V2 = Path("/sys/fs/cgroup")
 
 
@@ -114,3 +115,37 @@ def page_cache(limit: int) -> Iterator[None]:
     home = top / lab.own_group(controller).lstrip("/")
     with lab.in_group(top, home, [(name, str(limit))]):
         yield
+
+
+def missing_quota() -> str:
+    """What this machine lacks to limit CPU time, in a sentence; empty where it lacks nothing."""
+    if os.geteuid() != 0:
+        return "A CPU quota needs root."
+    v2 = _V2 / "cgroup.controllers"
+    if (_V1_CPU / "cpu.cfs_quota_us").exists() or (v2.exists() and "cpu" in v2.read_text()):
+        return ""
+    return "A CPU quota needs the cpu controller of cgroups."
+
+
+@contextlib.contextmanager
+def cpu_quota(share: float) -> Iterator[Callable[[], object]]:
+    """A control group whose processes together get this share of one processor.
+
+    What is given moves the calling process there: it is for ``preexec_fn``. They have ended when
+    this is left, or are moved out.
+    """
+    if lacking := missing_quota():
+        pytest.skip(lacking)
+    period_us = 100_000
+    if (_V1_CPU / "cgroup.procs").exists():
+        top, name, line = _V1_CPU, "cpu.cfs_quota_us", str(int(share * period_us))
+    else:
+        top, name, line = _V2, "cpu.max", f"{int(share * period_us)} {period_us}"
+    with laboratory() as ledger:
+        group = top / ledger.name
+        ledger.note("borrowed group", group)
+        if top == _V2 and "cpu" not in (top / "cgroup.subtree_control").read_text().split():
+            (top / "cgroup.subtree_control").write_text("+cpu")
+        group.mkdir()
+        (group / name).write_text(line)
+        yield lambda: (group / "cgroup.procs").write_text(str(os.getpid()))

@@ -14,6 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.labs import nfs_truth
 from tests.labs.nfs_probe import CLIENT, EXPORT, MOUNT, control, meet, server_bytes
 
 DATA = MOUNT / "aibench-data"
@@ -28,6 +29,10 @@ ALL_KINDS = (
     *("--set", "metadata.files=200", "--set", "directories=4"),
 )
 LOAD = ("-w", "load-imagenet", "--set", "files=60", "--set", "workers=2", "--set", "batch=8")
+SAVE = ("-w", "checkpoint-save", "--set", "ranks=2", "--set", "scale=1e-4")
+READ = ("-w", "checkpoint-load", "--set", "ranks=2", "--set", "scale=3e-4", "--cache", "cold")
+#: What the session `limited` has to be given as ``--bandwidth``, in Mbit/s.
+WIRE_MBIT = 40
 _COMMAND = (sys.executable, "-m", "aibench")
 
 
@@ -148,6 +153,51 @@ def late() -> dict[str, Any]:
     return found
 
 
+def counted() -> dict[str, Any]:
+    """Loading and saving, with what the server and strace counted of each meanwhile."""
+    found: dict[str, Any] = {"layout": run("layout", *LOAD, "--repeats", "1")}
+    for name, words, moving in (("load", LOAD, "readv"), ("save", SAVE, "write")):
+        trace = nfs_truth.Trace()
+        before = nfs_truth.server()
+        command = (*trace.command, *_COMMAND, "run", str(MOUNT), *words, "--repeats", "1")
+        results = ("--results", f"{sys.argv[1]}/{name}")
+        done = subprocess.run([*command, *results], capture_output=True, text=True)  # noqa: PLW1510
+        after = nfs_truth.server()
+        counts = {kind: after[kind] - before[kind] for kind in after}
+        found[name] = {"code": done.returncode, "err": done.stderr, "server": counts}
+        found[name]["client"] = trace.counted(moving)
+    return found
+
+
+def limited() -> dict[str, Any]:
+    """A checkpoint read over a slow wire, and again with the rate of the wire told."""
+    found = {"read": run("read", *READ, "--repeats", "1")}
+    speed = Path("/run/speed")
+    speed.write_text(f"{WIRE_MBIT}\n")
+    for name in os.listdir("/sys/class/net"):
+        if name != "lo":
+            place = f"/sys/class/net/{name}/speed"
+            subprocess.run(["mount", "--bind", str(speed), place], check=True)
+            found["told"] = run("told", *READ, "--repeats", "1")
+            subprocess.run(["umount", place], check=True)
+    return found
+
+
+def slots() -> dict[str, Any]:
+    """Eight workers on a mount that has two slots for requests."""
+    (source,) = (
+        line.split()[0]
+        for line in Path("/proc/mounts").read_text().splitlines()
+        if f" {MOUNT} " in line
+    )
+    subprocess.run(["umount", MOUNT], check=True)
+    Path("/sys/module/nfs/parameters/max_session_slots").write_text("2\n")
+    subprocess.run(["mount", "-t", "nfs", "-o", "vers=4.2", source, MOUNT], check=True)
+    many = ("-w", "load-4k", "--set", "files=200", "--set", "workers=8", "--set", "batch=8")
+    return {"waiting": run("waiting", *many, "--repeats", "1")}
+
+
 if __name__ == "__main__":
-    session = {each.__name__: each for each in (whole, hang, removed, both, late)}[sys.argv[2]]
+    sessions = (whole, hang, removed, both, late, counted, limited, slots)
+    session = {each.__name__: each for each in sessions}[sys.argv[2]]
     sys.stdout.write(json.dumps(session()) + "\n")

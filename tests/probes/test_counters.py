@@ -14,7 +14,7 @@ SECOND = 10**9
 KINDS = {
     "stat": counters.PROCESSORS,
     "meminfo": counters.MEMORY,
-    "vmstat": counters.SWAP,
+    "vmstat": counters.PAGING,
     "pressure": counters.PRESSURE,
     "net_dev": counters.CARDS,
     "net_dev_with_lo": counters.CARDS_AND_LOOPBACK,
@@ -46,6 +46,14 @@ def test_cores() -> None:
     assert found["core.1.busy_share"] == (0.0,)
     assert found["busiest_core_share"] == (0.9,)
     assert found["runnable_count"] == (2,)
+    assert found["waiting_count"] == (0,)
+
+
+def test_threads_without_a_processor() -> None:
+    """Of the threads that could run, those beyond the number of cores wait for one."""
+    texts = [stat((0, 0), (0, 0), running=9), stat((9, 0), (9, 0), running=8)]
+    found = over_a_second(counters.PROCESSORS, *texts)
+    assert (found["runnable_count"], found["waiting_count"]) == ((7,), (5,))
 
 
 def test_kinds_of_cpu_time() -> None:
@@ -107,11 +115,14 @@ def test_memory() -> None:
     assert found == {"available_bytes": (7168,), "dirty_bytes": (3072,)}
 
 
-def test_swap() -> None:
-    """Pages in and out are bytes a second."""
-    found = over_a_second(counters.SWAP, "pswpin 1\npswpout 2", "pswpin 4\npswpout 6\n")
-    assert found == {"swap_bytes_rate": (7 * os.sysconf("SC_PAGE_SIZE"),)}
-    assert over_a_second(counters.SWAP, "pswpin x\npswpout 2", "pswpin 4") == {}
+def test_paging() -> None:
+    """Pages in and out, and pages that those freed who needed them, are bytes a second."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    found = over_a_second(counters.PAGING, "pswpin 1\npswpout 2", "pswpin 4\npswpout 6\n")
+    assert found == {"swap_bytes_rate": (7 * page,)}
+    assert over_a_second(counters.PAGING, "pswpin x\npswpout 2", "pswpin 4") == {}
+    found = over_a_second(counters.PAGING, "pgsteal_direct 5", "pgsteal_direct 8")
+    assert found == {"reclaimed_bytes_rate": (3 * page,)}
 
 
 def test_pressure() -> None:
@@ -124,7 +135,7 @@ def test_pressure() -> None:
 CARDS = """Inter-|   Receive                            |  Transmit
  face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop
     lo: {0} 1 0 0 0 0 0 0 {0} 1 0 0 0 0 0 0
-  ib0: {1} 1 {2} 1 0 0 0 0 7 1 {2} {2} 0 0 0 0
+  ib0: {1} {0} {2} 1 0 0 0 0 7 {0} {2} {2} 0 0 0 0
   down0: 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0
 """
 
@@ -136,6 +147,7 @@ def test_cards() -> None:
     assert found == {
         "ib0.received_bytes_rate": (3000,),
         "ib0.sent_bytes_rate": (0,),
+        "ib0.packets_rate": (40,),
         "ib0.errors_rate": (4,),
         "ib0.drops_rate": (2,),
     }
@@ -151,10 +163,11 @@ def test_many_cards() -> None:
 
 
 def test_retransmits() -> None:
-    """TCP's retransmissions are found by the name of their column."""
-    text = "Ip: A\nIp: 1\nTcp: MaxConn RetransSegs InErrs\nTcp: -1 {} 0\nUdp: A\n"
-    found = over_a_second(counters.TCP, text.format(4), text.format(9))
-    assert found == {"retransmits_rate": (5,)}
+    """TCP's retransmissions, and what was sent besides, are found by the names of their columns."""
+    text = "Ip: A\nIp: 1\nTcp: MaxConn OutSegs RetransSegs InErrs\nTcp: -1 {} {} 0\nUdp: A\n"
+    found = over_a_second(counters.TCP, text.format(100, 4), text.format(300, 9))
+    assert found == {"retransmits_rate": (5,), "segments_rate": (200,)}
+    assert over_a_second(counters.TCP, "Tcp: A\nTcp: 1", "Tcp: A\nTcp: 2") == {}
 
 
 NFS = """device nas:/data mounted on /mnt/nas with fstype nfs4 statvers=1.1

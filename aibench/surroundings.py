@@ -87,7 +87,7 @@ class Watch:
                 residency = cache.residency(fd, names, population=population.files)
             if eviction is not None and eviction.method == "drop_caches":
                 cache.drop_caches()  # looking brought directory entries and attributes back
-        counter = delivered.counter(target)
+        counter = delivered.counter(target, direct=phase.cache is CachePolicy.DIRECT)
         return cls(
             target, phase, counter, residency, eviction,
             counter.readings() if reads else delivered.Readings(),

@@ -115,8 +115,12 @@ def growth(before: int | None, after: int | None) -> int | None:
     return after - before
 
 
-def counter(target: Target, sys: str = "/sys") -> DeliveryCounter:
-    """The counter for ``target``: of its block devices, or of its NFS mount."""
+def counter(target: Target, sys: str = "/sys", *, direct: bool = False) -> DeliveryCounter:
+    """The counter for ``target``: of its block devices, or of its NFS mount.
+
+    Where the workload itself passes the page cache by (``direct``), what is asked of an NFS mount
+    counts the others' reads through the cache only.
+    """
     if target.is_memory:
         return DeliveryCounter(
             reason=f"{target.fstype} has no storage to count",
@@ -126,20 +130,21 @@ def counter(target: Target, sys: str = "/sys") -> DeliveryCounter:
         why = f"{target.fstype} is served by a process that may cache, and has no byte counter"
         return DeliveryCounter(reason=why)
     if target.fstype in ("nfs", "nfs4"):
-        return _nfs_counter(target)
+        return _nfs_counter(target, direct=direct)
     if target.fstype not in _NO_COUNTER and target.device:
         return _block_counter(target.device, sys)
     why = _NO_COUNTER.get(target.fstype, f"no byte counter is known for {target.fstype}")
     return DeliveryCounter(reason=why)
 
 
-def _nfs_counter(target: Target) -> DeliveryCounter:
+def _nfs_counter(target: Target, *, direct: bool) -> DeliveryCounter:
     point = target.mount_point
     traffic = partial(layers.nfs_traffic, point)
     if traffic() is None:
         return DeliveryCounter(reason=f"{nfsstats.MOUNTSTATS} does not list {point}")
     layer = Layer(f"NFS mount {point}", traffic)
-    return DeliveryCounter(layers=(layer,), asked=partial(nfsstats.asked_bytes, point))
+    asked = partial(nfsstats.asked_bytes, point, direct=not direct)
+    return DeliveryCounter(layers=(layer,), asked=asked)
 
 
 def _block_counter(device: str, sys: str) -> DeliveryCounter:

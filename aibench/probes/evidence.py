@@ -55,6 +55,7 @@ def classify(
     cache above it.
     """
     own = None if target.is_network else passed.own
+    direct = policy is CachePolicy.DIRECT
     least = _least(passed.layers)
     moved = least.bytes if least else None
     fuse = target.fstype.partition(".")[0] in ("fuse", "fuseblk")
@@ -69,7 +70,7 @@ def classify(
         layers=passed.layers,
         least=least,
         delivered=_share(moved, own, asked_bytes),
-        others=max(0, (passed.asked_by_all or 0) - asked_bytes),
+        others=max(0, (passed.asked_by_all or 0) - (0 if direct else asked_bytes)),
         dropped=eviction is not None and eviction.method == "drop_caches",
     )
     state, why = _decide(figures)

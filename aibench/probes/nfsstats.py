@@ -70,10 +70,16 @@ def snapshot(mount_point: str, root: str = "/") -> NfsCounters | None:
         return None
 
 
-def asked_bytes(mount_point: str, root: str = "/") -> int | None:
-    """Bytes that programs have read of the mount so far, from the cache or not; None as above."""
+def asked_bytes(mount_point: str, root: str = "/", *, direct: bool = True) -> int | None:
+    """Bytes that programs have read of the mount so far, from the cache or not; None as above.
+
+    Under O_DIRECT the kernel counts what a call had room for, however little came: ``direct`` says
+    whether those count as well.
+    """
     found = snapshot(mount_point, root)
-    return None if found is None else found.data_bytes[0] + found.data_bytes[2]
+    if found is None:
+        return None
+    return found.data_bytes[0] + (found.data_bytes[2] if direct else 0)
 
 
 def parse(content: str, mount_point: str) -> NfsCounters | None:

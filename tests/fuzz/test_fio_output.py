@@ -62,7 +62,7 @@ def test_what_is_no_record_is_refused(document: bytes) -> None:
     assert looked_at(document) is None
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_any_change_is_read_or_refused(data: st.DataObject) -> None:
     """Whichever value of a record is replaced, all counts are whole, or there is no reading."""
@@ -92,7 +92,7 @@ def test_any_output_is_taken(chunks: list[bytes]) -> None:
     assert all(len(note) <= 1000 for note in splitter.notes)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 400), max_size=20))
 def test_a_record_is_found_wherever_chunks_end(cuts: list[int]) -> None:
     """The same readings come out however the output is cut."""

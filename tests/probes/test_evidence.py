@@ -183,6 +183,12 @@ def test_others_on_a_network_mount(asked_by_all: float | None, state: CacheState
     assert ("other programs read 5.10 MB of the same mount" in found.reason) is (state is UNKNOWN)
     least = evidence(0.0, 0.5, target=target, counter=NFS, asked_by_all=9)
     assert least.state is MIXED
+    own = evidence(0.0, 1.0, target=target, counter=NFS, policy=CachePolicy.DIRECT, asked_by_all=0)
+    assert own.state is COLD  # of direct reads only those of others count, through the cache
+    others = evidence(
+        0.0, 1.0, target=target, counter=NFS, policy=CachePolicy.DIRECT, asked_by_all=0.06
+    )
+    assert others.state is UNKNOWN
 
 
 @pytest.mark.parametrize("policy", [CachePolicy.COLD, CachePolicy.DIRECT])

@@ -33,6 +33,10 @@ SAVE = ("-w", "checkpoint-save", "--set", "ranks=2", "--set", "scale=1e-4")
 READ = ("-w", "checkpoint-load", "--set", "ranks=2", "--set", "scale=3e-4", "--cache", "cold")
 #: What the session `limited` has to be given as ``--bandwidth``, in Mbit/s.
 WIRE_MBIT = 40
+#: Where the second disk of the machine is mounted, and what reads it for more than a minute.
+SLOW = Path("/run/slow")
+LONG = (*("-w", "load-imagenet", "--set", "files=560", "--set", "workers=2", "--set", "batch=8"),
+        *("--repeats", "3", "--cache", "cold", "--json"))  # fmt: skip
 _COMMAND = (sys.executable, "-m", "aibench")
 
 
@@ -197,7 +201,17 @@ def slots() -> dict[str, Any]:
     return {"waiting": run("waiting", *many, "--repeats", "1")}
 
 
+def refuted() -> dict[str, Any]:
+    """A run on the machine's second disk, judged by the claim that the results' directory has."""
+    SLOW.mkdir()
+    subprocess.run(["mount", "-t", "ext4", "/dev/ubdb", SLOW], check=True)
+    files = (f"--claims={sys.argv[1]}/claim.toml", f"--system={sys.argv[1]}/system.toml")
+    found = {"run": aibench("run", str(SLOW), *LONG, *files, "--results", f"{sys.argv[1]}/slow")}
+    subprocess.run(["umount", SLOW], check=True)
+    return found
+
+
 if __name__ == "__main__":
-    sessions = (whole, hang, removed, both, late, counted, limited, slots)
+    sessions = (whole, hang, removed, both, late, counted, limited, slots, refuted)
     session = {each.__name__: each for each in sessions}[sys.argv[2]]
     sys.stdout.write(json.dumps(session()) + "\n")

@@ -216,6 +216,11 @@ def test_hanging_command() -> None:
         (["--latency", "fast", "--", "true"], "--latency fast is not a number of milliseconds"),
         (["--bandwidth", "fast", "--", "true"], "--bandwidth fast is not a rate such as 200mbit"),
         (["--clients", "2", "--", "true"], "several clients need --server ganesha"),
+        (
+            ["--server", "ganesha", "--clients", "2", "--disk", "disk", "--", "true"],
+            "several machines can't share the disk disk",
+        ),
+        (["--disk", "nowhere", "--", "true"], "no file nowhere for the disk"),
         (["--version"], "--version needs a value"),
         (["--version", "3"], "no command; usage"),
     ],

@@ -4,17 +4,21 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from aibench.definition.claims import load_claims
+from aibench.definition.system import load_system
 from aibench.insight import why
 from aibench.insight.facts import Facts, own_cpu_share
 from aibench.insight.thresholds import MOST
+from aibench.judge.gates import gates
+from aibench.judge.verdicts import Trial, decide
 from aibench.metrics import metrics
-from aibench.model import READS, RunRecord, Sample, Why
+from aibench.model import READS, RunRecord, Sample, Status, Why
 from tests import build
 from tests.integration.command import Done, Stand, children
 
@@ -52,9 +56,9 @@ direction = ">="
 unit_as_printed = "GB/s"
 unit = "B/s"
 scope = "device"
-unit_definition = "one loop device"
+unit_definition = "one block device"
 phases = ["load/epoch"]
-interpretations = [{ id = "read", value = "10GB/s" }]
+interpretations = [{values}]
 """
 SYSTEM = """
 vendor = "Laboratory"
@@ -81,10 +85,12 @@ def decoder(directory: Path, seconds: float) -> dict[str, str]:
     return {"PYTHONPATH": str(place)}
 
 
-def claim_files(directory: Path) -> tuple[str, ...]:
-    """Arguments that judge a claim of 10 GB/s for one device of the laboratory."""
+def claim_files(directory: Path, **values: str) -> tuple[str, ...]:
+    """Arguments that judge a claim of 10 GB/s, or of values by name, for one device of the lab."""
+    values = values or {"read": "10GB/s"}
+    told = ", ".join(f'{{ id = "{name}", value = "{value}" }}' for name, value in values.items())
     claim, system = directory / "claim.toml", directory / "system.toml"
-    claim.write_text(CLAIM)
+    claim.write_text(CLAIM.replace("{values}", told))
     system.write_text(SYSTEM)
     return ("--claims", str(claim), "--system", str(system), "--json")
 
@@ -101,6 +107,21 @@ def judged(stand: Stand, process: Process, limit_s: float) -> Judged:
     (verdict,) = done.json["verdicts"]
     reasons = [reason["code"] for reason in verdict["reasons"]]
     return Judged(done, stand.record(), verdict["status"], reasons)
+
+
+def decided(record: RunRecord, directory: Path, codes: Collection[str]) -> Status:
+    """What the claim of `claim_files` would come to if only the gates with these codes closed."""
+    (claim,), system = load_claims(directory / "claim.toml"), load_system(directory / "system.toml")
+    samples = read_samples(record)
+    phase = record.phase(samples[0])
+    closed = gates(record, phase, samples, claim)
+    trial = Trial(
+        workload=samples[0].workload,
+        phase=phase,
+        values=tuple(map(rate, samples)),
+        closed=tuple(gate for gate in closed if gate.finding.code in codes),
+    )
+    return decide(claim, claim.interpretations[0], system, trial).status
 
 
 def read_samples(record: RunRecord) -> list[Sample]:

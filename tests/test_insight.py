@@ -494,3 +494,19 @@ def test_each_warning_is_a_one_sided_gate() -> None:
 def test_nothing_known_gives_no_warning() -> None:
     """Figures that are missing give no warning."""
     assert codes(sample(cpu=None, evidence=None), share(), {}) == []
+
+
+def test_storage_that_was_never_filled_is_not_refuted() -> None:
+    """A rate that waiting workers set is too low for no claim: more at once may give more."""
+    alone = sample(number=1, waiting=0.45)
+    busy = sample(telemetry=telemetry(**BUSY))
+    for given, expected in ((alone, ["not_filled"]), (busy, [])):
+        record = build.record(given)
+        phase = build.phase(processes=1)
+        closed = gates(record, phase, record.samples, claim(scope="device"))
+        found = [gate for gate in closed if gate.finding.code == "not_filled"]
+        assert [gate.finding.code for gate in found] == expected
+        assert all(gate.forbids_not_met and not gate.forbids_met for gate in found)
+    record = build.record(alone)
+    about_time = gates(record, build.phase(processes=1), record.samples, claim(unit="ns"))
+    assert "not_filled" not in {gate.finding.code for gate in about_time}

@@ -8,6 +8,7 @@ it forbids, why, and what would open it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aibench.insight import why
 from aibench.metrics import CLIENT_BOUND_BELOW, headroom
 from aibench.model import (
     READS,
@@ -28,6 +29,8 @@ from aibench.units import format_size
 PROOF_FROM = 2.0
 #: Writes that tell of what is behind the server's cache are so many times as large.
 _CACHE_FACTOR = 2
+#: What limits a phase that leaves storage idle: one operation at a time, or slots of the client.
+_UNFILLED = frozenset({"latency", "slots"})
 #: What one client can drive alone. Any other unit of a storage system takes several clients.
 ONE_CLIENT_SCOPES = frozenset({"client", "device", "disk", "drive"})
 
@@ -81,6 +84,7 @@ def gates(
     closed += _steady(phase, samples)
     closed += _server_cache(record, samples) if phase.operation in WRITES else []
     closed += _ceiling(samples, claim.unit)
+    closed += _unfilled(record, phase, samples, claim)
     closed += _clients(record, samples, claim)
     closed += _warnings(record, samples, {gate.finding.code for gate in closed})
     return tuple(closed)
@@ -198,6 +202,25 @@ def _ceiling(samples: Sequence[Sample], unit: str) -> list[Gate]:
         code, message = "rig_limited", f"the harness alone does {room:.2f} times this rate, not 2"
         remedy = "measure from a faster client, or from more of them"
     return [Gate(finding=Finding(code=code, message=message), forbids_not_met=True, remedy=remedy)]
+
+
+def _unfilled(
+    record: RunRecord, phase: Phase, samples: Sequence[Sample], claim: Claim
+) -> list[Gate]:
+    """A rate below a claim refutes nothing where too little was asked of the storage at once."""
+    if not claim.unit.endswith("/s"):
+        return []
+    found = [why(phase, sample, record.target, record.environment) for sample in samples]
+    waited = next((each for each in found if each.limiter in _UNFILLED), None)
+    if waited is None:
+        return []
+    return [
+        Gate(
+            finding=Finding(code="not_filled", message=waited.sentence),
+            forbids_not_met=True,
+            remedy=waited.next_step or "ask for more at once",
+        )
+    ]
 
 
 def _clients(record: RunRecord, samples: Sequence[Sample], claim: Claim) -> list[Gate]:

@@ -4,9 +4,9 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from aibench.calls import real_calls
 from aibench.formats.files import path_of, size_of
 from aibench.model import Operation, Phase, Population
-from aibench.workers.calls import real_calls
 from aibench.workers.job import Job
 from aibench.workers.loops.verify import prepare_verify
 from aibench.workers.pool import run_pool

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aibench import __version__
+from aibench.calls import Calls
 from aibench.engine import Report, Site
 from aibench.engines.pooled import measure
 from aibench.formats.files import size_classes, size_salt
 from aibench.formats.mixing import mix_one
 from aibench.model import Measurement, Phase, Population, Target
-from aibench.workers.calls import Calls
 from aibench.workers.loops import LOOPS
 
 _MASK = 2**64 - 1

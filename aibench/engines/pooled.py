@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from aibench.calls import Calls
 from aibench.engine import Report, Site
 from aibench.model import Finding, Measurement, Operation, Phase, WorkerResult
 from aibench.stats.histogram import merge
-from aibench.workers.calls import Calls
 from aibench.workers.job import Job, Outcome
 from aibench.workers.log import merge_intervals
 from aibench.workers.loops import LOOPS

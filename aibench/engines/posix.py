@@ -2,10 +2,10 @@
 
 import platform
 
+from aibench.calls import real_calls
 from aibench.engine import Report, Site
 from aibench.engines.pooled import measure
 from aibench.model import WRITES, CachePolicy, Measurement, Operation, Phase, Target
-from aibench.workers.calls import real_calls
 from aibench.workers.log import CAPACITY
 from aibench.workers.loops import LOOPS
 

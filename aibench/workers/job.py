@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from aibench.calls import Calls
 from aibench.model import Histogram, Phase
-from aibench.workers.calls import Calls
 from aibench.workers.log import Intervals
 
 

@@ -7,10 +7,10 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
+from aibench.calls import Calls
 from aibench.formats.files import paths_of, sizes_of
 from aibench.formats.mixing import key
 from aibench.model import Operation, Reader
-from aibench.workers.calls import Calls
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
 from aibench.workers.loops.common import (

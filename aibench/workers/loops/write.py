@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from aibench.calls import Calls
 from aibench.formats.content import BLOCK, Content
 from aibench.formats.files import directory_count, granule, largest_size, paths_of, sizes_of
 from aibench.model import SyncPolicy
-from aibench.workers.calls import Calls
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import Log
 from aibench.workers.loops.common import aligned_buffer, blame, make_directory, open_directory

@@ -9,6 +9,10 @@ from aibench.errors import Refused
 
 #: Every built-in plug-in: group -> name -> ``module:attribute``. One line each.
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    "formats": {
+        "files": "aibench.formats.plain:FORMAT",
+        "webdataset": "aibench.formats.webdataset:FORMAT",
+    },
     "generators": {
         "block": "aibench.generators.block:KIND",
         "checkpoint_load": "aibench.generators.checkpoint_load:KIND",
@@ -29,7 +33,12 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-_SINGULAR = {"generators": "workload kind", "engines": "engine", "reporters": "report format"}
+_SINGULAR = {
+    "formats": "data format",
+    "generators": "workload kind",
+    "engines": "engine",
+    "reporters": "report format",
+}
 
 
 def names(group: str) -> tuple[str, ...]:

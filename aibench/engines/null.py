@@ -9,13 +9,15 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Any
 
 from aibench import __version__
 from aibench.calls import Calls
 from aibench.engine import Report, Site
 from aibench.engines.pooled import measure
-from aibench.formats.files import size_classes, size_salt
+from aibench.formats.draws import size_salt
+from aibench.formats.files import size_of, sizes_of_classes
 from aibench.formats.mixing import mix_one
 from aibench.model import Measurement, Phase, Population, Target
 from aibench.workers.loops import LOOPS
@@ -46,7 +48,7 @@ class _Fake:
         self._population = population
         self._pace = pace
         self._now = 0
-        self._left = 0
+        self._left = self._size = 0
         self._sizes = _size_lookup(population)
 
     def tick(self, call: str, moved: int = 0) -> None:
@@ -63,8 +65,22 @@ class _Fake:
     def open(self, path: bytes, *_args: Any, **_kwargs: Any) -> int:
         self.tick("open")
         if path[-11:-10] == b"f":
-            self._left = self._sizes(int(path[-10:]))
+            self._left = self._size = self._sizes(int(path[-10:]))
         return 0
+
+    def lseek(self, _fd: int, offset: int, whence: int) -> int:
+        self.tick("lseek")
+        if whence != os.SEEK_CUR:
+            self._left = self._size - offset if whence == os.SEEK_SET else -offset
+        return self._size - self._left
+
+    def pread(self, _fd: int, buffers: list[memoryview], offset: int) -> int:
+        count = max(min(self._size - offset, len(buffers[0])), 0)
+        self.tick("read", count)
+        return count
+
+    def touch(self, _mapped: object, _offset: int, length: int) -> None:
+        self.tick("touch", length)
 
     def readv(self, _fd: int, buffers: list[memoryview]) -> int:
         count = min(self._left, len(buffers[0]))
@@ -85,6 +101,9 @@ class _Fake:
     def calls(self) -> Calls:
         return Calls(
             clock=self.clock, begin=self.begin, open=self.open, readv=self.readv,
+            pread=self.pread, lseek=self.lseek, touch=self.touch, map=self.call("map"),
+            unmap=self.call("unmap"), isatty=self.call("isatty"), flock=self.call("flock"),
+            fadvise=self.call("fadvise"),
             write=self.write, listdir=self.call("listdir"), fstat=self.call("fstat"),
             fsync=self.call("fsync"), close=self.call("close"), stat=self.call("stat"),
             push=self.call("push"), ftruncate=self.call("ftruncate"), mkdir=self.call("mkdir"),
@@ -94,10 +113,12 @@ class _Fake:
 
 def _size_lookup(population: Population) -> Callable[[int], int]:
     """Sizes as `formats.files` gives them, by plain integers: one call a file, no array."""
-    if population.sizes.distribution == "fixed":
+    if population.samples_per_file > 1:
+        return lru_cache(maxsize=1024)(partial(size_of, population))
+    if population.format == "files" and population.sizes.distribution == "fixed":
         size = population.sizes.mean
         return lambda _index: size
-    table: list[int] = size_classes(population.sizes).tolist()
+    table: list[int] = sizes_of_classes(population).tolist()
     start = size_salt(population)
     return lambda index: table[mix_one((start + index) & _MASK) >> 52]
 
@@ -105,13 +126,22 @@ def _size_lookup(population: Population) -> Callable[[int], int]:
 def _instant_calls(population: Population) -> Calls:
     """Calls that take no time and do nothing, under the real clock."""
     lookup = _size_lookup(population)
-    left = 0
+    left = size = 0
 
     def open_(path: bytes, *_args: Any, **_kwargs: Any) -> int:
-        nonlocal left
+        nonlocal left, size
         if path[-11:-10] == b"f":
-            left = lookup(int(path[-10:]))
+            left = size = lookup(int(path[-10:]))
         return 0
+
+    def lseek(_fd: int, offset: int, whence: int) -> int:
+        nonlocal left
+        if whence != os.SEEK_CUR:
+            left = size - offset if whence == os.SEEK_SET else -offset
+        return size - left
+
+    def pread(_fd: int, buffers: list[memoryview], offset: int) -> int:
+        return max(min(size - offset, len(buffers[0])), 0)
 
     def readv(_fd: int, buffers: list[memoryview]) -> int:
         nonlocal left
@@ -127,6 +157,8 @@ def _instant_calls(population: Population) -> Calls:
 
     return Calls(
         clock=time.perf_counter_ns, begin=nothing, open=open_, readv=readv, write=write,
+        pread=pread, lseek=lseek, touch=nothing, map=nothing, unmap=nothing, isatty=nothing,
+        flock=nothing, fadvise=nothing,
         listdir=nothing, fstat=nothing, fsync=nothing, close=nothing, stat=nothing,
         push=nothing, ftruncate=nothing, mkdir=nothing, rename=nothing, unlink=nothing,
     )  # fmt: skip

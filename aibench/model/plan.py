@@ -56,17 +56,6 @@ class SyncPolicy(StrEnum):
     COMMIT = "commit"
 
 
-class Reader(StrEnum):
-    """The system calls that read one file whole.
-
-    ``lean``: open, read, close, as storage benchmarks do. ``stat``: open, fstat, read, close, as a
-    data loader does at least.
-    """
-
-    LEAN = "lean"
-    STAT = "stat"
-
-
 class Order(StrEnum):
     """The order of access: ``sequential``, or ``shuffled`` by a seeded permutation."""
 
@@ -100,7 +89,8 @@ class Population:
     """A set of files under the workspace: names and contents follow from the index and the seed.
 
     ``directory`` is relative to the workspace. ``persistent`` data stays for the next run with
-    an equal digest; the rest is removed at the end.
+    an equal digest; the rest is removed at the end. ``sizes`` are those of the samples, of which
+    each file holds ``samples_per_file`` in the way of its ``format``.
     """
 
     directory: str
@@ -110,10 +100,20 @@ class Population:
     files_per_directory: int = 1000
     persistent: bool = True
     format: str = "files"
+    samples_per_file: int = 1
 
     def __post_init__(self) -> None:
-        if self.files < 1 or self.files_per_directory < 1:
-            raise ValueError("a population has at least one file, and one file a directory")
+        if min(self.files, self.files_per_directory, self.samples_per_file) < 1:
+            raise ValueError(
+                "a population has at least one file, one file a directory and one sample a file"
+            )
+        if self.format == "files" and self.samples_per_file != 1:
+            raise ValueError("a plain file holds one sample")
+
+    @property
+    def samples(self) -> int:
+        """How many samples all files hold."""
+        return self.files * self.samples_per_file
 
     @property
     def digest(self) -> str:
@@ -130,7 +130,10 @@ class Phase:
     ``io_size`` is the largest number of bytes of one system call. ``batch`` groups the files of
     a loader. ``runtime_ns`` bounds a phase in time; 0 means until all is done once. ``depth`` is
     the I/O queue depth of one process. ``shift`` is by how many processes a reader is moved from
-    the one that wrote. Only ``measured`` phases give results; the others prepare.
+    the one that wrote. ``reader`` names the way in which samples are read, one of those that the
+    format of the population has; ``python`` is the version whose input and output it emulates.
+    ``epoch`` counts from 0; each has an order of its own. Only ``measured`` phases give results;
+    the others prepare.
     """
 
     name: str
@@ -141,7 +144,9 @@ class Phase:
     order: Order = Order.SEQUENTIAL
     cache: CachePolicy = CachePolicy.AS_FOUND
     sync: SyncPolicy = SyncPolicy.NONE
-    reader: Reader = Reader.STAT
+    reader: str = "stat"
+    python: str = "3.11"
+    epoch: int = 0
     io_size: int = 2**20
     batch: int = 1
     depth: int = 1

@@ -8,7 +8,7 @@ import pytest
 
 from aibench.engines.posix import PosixEngine
 from aibench.formats.files import path_of, size_of
-from aibench.model import CachePolicy, Operation, Reader
+from aibench.model import CachePolicy, Operation
 from tests import build, lab
 from tests.engines.files import population, write
 from tests.engines.tracing import Call, names, requires_strace, traced
@@ -33,7 +33,7 @@ def test_what_it_refuses(changes: dict[str, Any], words: str) -> None:
 def test_what_it_does() -> None:
     """Reads, saves and names are not refused, with O_DIRECT where it means something."""
     for operation in (Operation.READ_FILES, Operation.LOAD_SHARDS, Operation.SAVE_SHARDS):
-        phase = build.phase(operation=operation, cache=CachePolicy.DIRECT, reader=Reader.LEAN)
+        phase = build.phase(operation=operation, cache=CachePolicy.DIRECT, reader="lean")
         assert PosixEngine().refusal(phase, build.target()) is None
     assert "Python" in str(PosixEngine().version())
 
@@ -41,12 +41,12 @@ def test_what_it_does() -> None:
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from aibench.model import CachePolicy, Operation, Reader, SyncPolicy
+from aibench.model import CachePolicy, Operation, SyncPolicy
 from tests import build
 from tests.engines.files import population, run
 from tests.engines.tracing import Call, names, requires_strace, traced
 root, operation, changes = Path(sys.argv[1]), Operation(sys.argv[2]), json.loads(sys.argv[3])
-kinds = {"cache": CachePolicy, "reader": Reader, "sync": SyncPolicy}
+kinds = {"cache": CachePolicy, "reader": str, "sync": SyncPolicy}
 changes = {key: kinds.get(key, int)(value) for key, value in changes.items()}
 run(build.phase(operation=operation, population=population(), **changes), root)
 """

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aibench.formats.draws import size_classes
 from aibench.formats.files import (
     directory_count,
     granule,
@@ -14,7 +15,6 @@ from aibench.formats.files import (
     path_of,
     paths_of,
     renamed_path_of,
-    size_classes,
     size_of,
     sizes_of,
     space_bytes,

@@ -9,7 +9,7 @@ from aibench.errors import DefinitionError
 from aibench.formats.files import largest_size, total_bytes
 from aibench.generators.kind import Request
 from aibench.generators.load import KIND, Settings
-from aibench.model import CachePolicy, Operation, Order, Phase, Reader
+from aibench.model import CachePolicy, Operation, Order, Phase
 
 MIB = 2**20
 
@@ -36,7 +36,7 @@ def test_the_defaults_are_those_of_a_data_loader() -> None:
     """By default: ImageNet's sizes, shuffled, cold, batches of 32, open-fstat-read-close."""
     _, epoch = phases()
     assert (epoch.order, epoch.cache) == (Order.SHUFFLED, CachePolicy.COLD)
-    assert (epoch.reader, epoch.batch, epoch.threads) == (Reader.STAT, 32, 1)
+    assert (epoch.reader, epoch.batch, epoch.threads) == ("stat", 32, 1)
     sizes = epoch.population.sizes
     assert (sizes.distribution, sizes.mean, sizes.sigma) == ("lognormal", 114_660, 0.55)
 
@@ -99,7 +99,7 @@ def test_phases_are_pure() -> None:
         ({"batch": 5000}, "batch: has to be less than or equal to 4096"),
         ({"threads": 0}, "threads: has to be greater than or equal to 1"),
         ({"workers": -1}, "workers: has to be greater than or equal to 0"),
-        ({"reader": "pil"}, "'lean' or 'stat'"),
+        ({"reader": "tea"}, "format 'files' has no reader 'tea'; it has "),
         ({"file": 3}, "unknown key; known: batch, cache, files, "),
     ],
 )

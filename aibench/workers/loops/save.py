@@ -24,7 +24,7 @@ from aibench.workers.loops.common import (
     make_directory,
     open_directory,
 )
-from aibench.workers.loops.write import write_all
+from aibench.workers.loops.granules import write_all
 from aibench.workers.share import block_of
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

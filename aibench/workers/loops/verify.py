@@ -1,9 +1,13 @@
 """Reads files back and compares every byte with what was to be written."""
 
 import os
+from collections.abc import Iterator
+
+import numpy as np
 
 from aibench.formats.content import Content
 from aibench.formats.files import paths_of, sizes_of
+from aibench.formats.packing import Packer
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.loops.common import aligned_buffer, blame, open_directory
 from aibench.workers.share import block_of, chunks_of
@@ -15,7 +19,10 @@ class _Reader:
     """Compares one file at a time, with one buffer."""
 
     def __init__(self, job: Job, root: int, progress: Progress) -> None:
-        self._content = Content(job.phase.population.seed)
+        population = job.phase.population
+        self._content = Content(population.seed)
+        self._packer = None if population.format == "files" else Packer(population)
+        self._expected = memoryview(bytearray(_PIECE if self._packer else 0))
         self._root, self._progress = root, progress
         self._buffer = aligned_buffer(_PIECE)
 
@@ -28,16 +35,35 @@ class _Reader:
         cells, base = self._progress
         try:
             actual = os.fstat(fd).st_size
-            for offset in range(0, min(size, actual), _PIECE):
-                view = memoryview(self._buffer.data)
-                length = _read(fd, view, min(_PIECE, size - offset))
-                wrong = self._content.first_wrong(self._buffer[:length], index, offset)
+            compare = self._plain if self._packer is None else self._packed
+            for done, wrong in compare(fd, index, min(size, actual)):
                 if wrong is not None:
                     return wrong
-                cells[base + 1] = before + offset + length
+                cells[base + 1] = before + done
         finally:
             os.close(fd)
         return None if actual == size else min(actual, size)
+
+    def _plain(self, fd: int, index: int, size: int) -> Iterator[tuple[int, int | None]]:
+        """(bytes read so far, offset of the first wrong one) of a plain file."""
+        view = memoryview(self._buffer.data)
+        for offset in range(0, size, _PIECE):
+            length = _read(fd, view, min(_PIECE, size - offset))
+            wrong = self._content.first_wrong(self._buffer[:length], index, offset)
+            yield offset + length, wrong
+
+    def _packed(self, fd: int, file: int, size: int) -> Iterator[tuple[int, int | None]]:
+        """The same of a file in another format."""
+        assert self._packer is not None
+        view = memoryview(self._buffer.data)
+        offset = 0
+        for piece in self._packer.pack(file, self._expected):
+            length = _read(fd, view, min(len(piece), size - offset))
+            wrong = self._buffer[:length] != np.frombuffer(piece, dtype=np.uint8)[:length]
+            yield offset + length, offset + int(np.argmax(wrong)) if wrong.any() else None
+            offset += length
+            if offset == size:
+                return
 
 
 def prepare_verify(job: Job, slot: int, progress: Progress) -> Run:

@@ -77,7 +77,7 @@ def test_an_unknown_key_lists_the_known_ones(files: Files, texts: tuple[str, ...
         ("files", "write key=value or workload.key=value"),
         ("=3", "write key=value"),
         ("yours.files=3", "no workload 'yours' in this run; it has mine, names"),
-        ("mine.fils=3", r"--set \(mine\): fils: unknown key; known: batch, cache, files"),
+        ("mine.fils=3", r"--set \(mine\): fils: unknown key; known: batch, cache, epochs, files"),
         ("mine.files=0", r"--set \(mine\): files: has to be greater than or equal to 1, not 0"),
         ("files=many", r"--set \(mine\): files: has to be a valid integer, not 'many'"),
         ("size=4096", "needs a unit: write it as text, for example '4KiB'"),

@@ -100,7 +100,7 @@ def test_phases_are_pure() -> None:
         ({"threads": 0}, "threads: has to be greater than or equal to 1"),
         ({"workers": -1}, "workers: has to be greater than or equal to 0"),
         ({"reader": "tea"}, "format 'files' has no reader 'tea'; it has "),
-        ({"file": 3}, "unknown key; known: batch, cache, files, "),
+        ({"file": 3}, "unknown key; known: batch, cache, epochs, files, "),
     ],
 )
 def test_mistakes_say_what_would_be_right(settings: dict[str, Any], words: str) -> None:

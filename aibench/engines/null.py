@@ -119,6 +119,8 @@ def _size_lookup(population: Population) -> Callable[[int], int]:
         size = population.sizes.mean
         return lambda _index: size
     table: list[int] = sizes_of_classes(population).tolist()
+    if population.sizes.distribution == "listed":
+        return table.__getitem__
     start = size_salt(population)
     return lambda index: table[mix_one((start + index) & _MASK) >> 52]
 

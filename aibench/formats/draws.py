@@ -18,9 +18,14 @@ Sizes64 = NDArray[np.int64]
 
 @lru_cache(maxsize=64)
 def size_classes(sizes: Sizes) -> Sizes64:
-    """The size in bytes of each class; their mean is that of ``sizes``, to the byte."""
+    """The size in bytes of each class; their mean is that of ``sizes``, to the byte.
+
+    Of listed sizes each sample is a class of its own.
+    """
     if sizes.distribution == "fixed":
         return np.full(_CLASSES, sizes.mean, dtype=np.int64)
+    if sizes.distribution == "listed":
+        return _listed(sizes)
     normal = NormalDist()
     deviations = np.array([normal.inv_cdf((i + 0.5) / _CLASSES) for i in range(_CLASSES)])
     shape = np.exp(sizes.sigma * deviations)
@@ -38,6 +43,11 @@ def size_classes(sizes: Sizes) -> Sizes64:
     return table
 
 
+def _listed(sizes: Sizes) -> Sizes64:
+    counts, each = zip(*sizes.listed, strict=True)
+    return np.repeat(np.array(each, dtype=np.int64), counts)
+
+
 def size_salt(population: Population) -> int:
     """What is added to a sample's index before `mix` picks its size class by the top 12 bits."""
     return key(population.seed, 0x73697A65)
@@ -48,5 +58,7 @@ def sample_sizes(population: Population, indices: Sizes64) -> Sizes64:
     table = size_classes(population.sizes)
     if population.sizes.distribution == "fixed":
         return np.full(len(indices), population.sizes.mean, dtype=np.int64)
+    if population.sizes.distribution == "listed":
+        return table[indices]
     start = np.uint64(size_salt(population))
     return table[(mix(start + indices.astype(np.uint64)) >> np.uint64(52)).astype(np.int64)]

@@ -19,12 +19,13 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
         name="load",
         operation=Operation.LOAD_SHARDS,
         population=population,
-        processes=settings.ranks,
+        processes=settings.writers,
+        shares=settings.shard_shares(),
         cache=request.cache or settings.cache,
         io_size=settings.io_size,
         shift=1,
     )
-    return layout(population, settings.ranks), load
+    return layout(population, settings.writers), load
 
 
 KIND = Kind(

@@ -65,10 +65,11 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """File sizes in bytes: ``fixed`` at ``mean``, or ``lognormal`` with that arithmetic mean.
+    """Sizes in bytes: ``fixed`` at ``mean``, ``lognormal`` with that mean, or ``listed``.
 
     ``sigma`` is the standard deviation of the natural logarithm. The distribution is cut at
-    ``smallest`` and ``largest``; the mean holds after the cut.
+    ``smallest`` and ``largest``; the arithmetic mean holds after the cut. A list has pairs of a
+    count and a size, in the order of the samples.
     """
 
     distribution: str
@@ -76,12 +77,17 @@ class Sizes:
     sigma: float = 0.0
     smallest: int = 1
     largest: int = 2**40
+    listed: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.distribution not in ("fixed", "lognormal"):
+        if self.distribution not in ("fixed", "lognormal", "listed"):
             raise ValueError(f"no size distribution {self.distribution!r}")
         if not 0 <= self.smallest <= self.mean <= self.largest:
             raise ValueError("sizes need smallest <= mean <= largest")
+        if (self.distribution == "listed") != bool(self.listed):
+            raise ValueError("a list of sizes belongs to the distribution 'listed'")
+        if any(count < 1 or size < 0 for count, size in self.listed):
+            raise ValueError("a list has counts from 1 and sizes from 0 on")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +115,9 @@ class Population:
             )
         if self.format == "files" and self.samples_per_file != 1:
             raise ValueError("a plain file holds one sample")
+        listed = sum(count for count, _ in self.sizes.listed)
+        if listed and listed != self.samples:
+            raise ValueError(f"{listed} sizes are listed for {self.samples} samples")
 
     @property
     def samples(self) -> int:
@@ -130,7 +139,8 @@ class Phase:
     ``io_size`` is the largest number of bytes of one system call. ``batch`` groups the files of
     a loader. ``runtime_ns`` bounds a phase in time; 0 means until all is done once. ``depth`` is
     the I/O queue depth of one process. ``shift`` is by how many processes a reader is moved from
-    the one that wrote. ``reader`` names the way in which samples are read, one of those that the
+    the one that wrote. ``shares`` are the files of each thread of control, where they don't all
+    have as many. ``reader`` names the way in which samples are read, one of those that the
     format of the population has; ``python`` is the version whose input and output it emulates.
     ``epoch`` counts from 0; each has an order of its own. Only ``measured`` phases give results;
     the others prepare.
@@ -151,6 +161,7 @@ class Phase:
     batch: int = 1
     depth: int = 1
     shift: int = 0
+    shares: tuple[int, ...] = ()
     runtime_ns: int = 0
     measured: bool = True
 
@@ -158,6 +169,9 @@ class Phase:
         for name in ("processes", "threads", "io_size", "batch", "depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"phase {self.name!r}: {name} must be at least 1")
+        given = (len(self.shares), sum(self.shares))
+        if self.shares and given != (self.slots, self.population.files):
+            raise ValueError(f"phase {self.name!r}: each thread has its share, all files together")
 
     @property
     def slots(self) -> int:

@@ -58,6 +58,16 @@ def dealt_files(phase: Phase, seed: int, slot: int) -> Iterator[Indices]:
         yield order.at(np.arange(first, stop, phase.slots, dtype=np.int64))
 
 
+def part_of(phase: Phase, slot: int) -> range:
+    """The contiguous part of the files that is the share of ``slot``, shifted as the phase says."""
+    files, slots = phase.population.files, phase.slots
+    if not phase.shares:
+        return block_of(files, slots, slot, phase.shift)
+    owner = (slot + phase.shift) % slots
+    start = sum(phase.shares[:owner])
+    return range(start, start + phase.shares[owner])
+
+
 def block_of(count: int, slots: int, slot: int, shift: int = 0) -> range:
     """The contiguous part of ``range(count)`` that is the share of ``slot``, moved by ``shift``."""
     owner = (slot + shift) % slots

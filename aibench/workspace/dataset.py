@@ -158,7 +158,9 @@ def _found(directory: str, manifest: object) -> Found:
         return unknown
     try:
         parts = dict(manifest["population"])
-        sizes = Sizes(**parts.pop("sizes"))
+        sizes = parts.pop("sizes")
+        listed = tuple((int(count), int(size)) for count, size in sizes.pop("listed", ()))
+        sizes = Sizes(**sizes, listed=listed)
         population = Population(directory=directory, sizes=sizes, **parts)
         if population.digest != manifest.get("digest"):
             return unknown

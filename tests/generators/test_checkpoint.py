@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aibench.definition.source import parse
 from aibench.errors import DefinitionError
-from aibench.formats.files import total_bytes
+from aibench.formats.files import sizes_of, total_bytes
 from aibench.generators import checkpoint_load, checkpoint_save
 from aibench.generators.checkpoint import BYTES_PER_PARAMETER
 from aibench.generators.kind import Kind, Request
@@ -115,3 +116,38 @@ def test_what_scale_multiplies(kind: Kind) -> None:
     """--scale multiplies the scale of the model, and phases are pure."""
     assert kind.scaled == ("scale",)
     assert phases(kind) == phases(kind)
+
+
+def test_a_known_model_has_its_files() -> None:
+    """Files and sizes of each rank are those of the model, scaled; shares differ where ranks do."""
+    asked = {"model": "405b", "first_ranks": 264, "scale": 0.001}
+    (save,) = phases(checkpoint_save.KIND, asked)
+    sizes = sizes_of(save.population, np.arange(save.population.files, dtype=np.int64)).tolist()
+    assert save.processes == len(save.shares) == 264
+    assert save.shares[0] == 1 + 3 + 1  # embedding, layers, optimizer
+    assert save.shares[263] == 1  # of the second data parallel replica: its optimizer only
+    assert sum(save.shares) == len(sizes)
+    assert sum(sizes) == total_bytes(save.population)
+    assert sizes[1] == sizes[2] == sizes[3] < sizes[4] == sizes[-1]  # layers, then optimizers
+
+
+def test_ranks_of_one_size_have_no_shares() -> None:
+    """With ZeRO stage 3 all ranks have as many files; weights and optimizer differ in size."""
+    (save,) = phases(checkpoint_save.KIND, {"model": "8b", "scale": 1e-4})
+    assert (save.processes, save.population.files, save.shares) == (8, 16, ())
+    assert len(save.population.sizes.listed) == 16
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"model": "9b"}, "no model '9b'; known: 8b, 70b, 405b, 1t"),
+        ({"tensor": 2}, "say how a model is spread"),
+        ({"model": "8b", "zero": 2}, "ZeRO stage 1 or 3"),
+        ({"model": "8b", "pipeline": 2}, "not combined with pipeline"),
+    ],
+)
+def test_impossible_models_are_refused(settings: dict[str, Any], words: str) -> None:
+    """A model that nobody knows, and ways to spread one that are not done."""
+    with pytest.raises(DefinitionError, match=words):
+        phases(checkpoint_save.KIND, settings)

@@ -20,7 +20,7 @@ from aibench.workers.loops.common import (
     wrong_length,
 )
 from aibench.workers.loops.samples import prepare_samples
-from aibench.workers.share import block_of, chunks_of, dealt, epoch_seed, rounds_of
+from aibench.workers.share import chunks_of, dealt, epoch_seed, part_of, rounds_of
 
 #: The readers of plain files that this loop is: the shortest way to read them.
 _OWN = ("lean", "stat")
@@ -34,7 +34,7 @@ def _chunks(job: Job, slot: int) -> Iterator[NDArray[np.int64]]:
     """The indices this slot reads; epoch after epoch where the phase is bounded in time."""
     phase = job.phase
     if phase.operation is Operation.LOAD_SHARDS:
-        part = block_of(phase.population.files, phase.slots, slot, phase.shift)
+        part = part_of(phase, slot)
         yield from rounds_of(part) if phase.runtime_ns else chunks_of(part)
         return
     if slot * phase.batch >= phase.population.files:

@@ -25,7 +25,7 @@ from aibench.workers.loops.common import (
     open_directory,
 )
 from aibench.workers.loops.granules import write_all
-from aibench.workers.share import block_of
+from aibench.workers.share import part_of
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 #: A rank holds its state in memory up to this size, as a trainer does; beyond, it is generated
@@ -42,7 +42,7 @@ class _Rank:
         self.job, self.progress = job, progress
         self.calls = job.calls()
         population = job.phase.population
-        self.part = block_of(population.files, job.phase.slots, slot)
+        self.part = part_of(job.phase, slot)
         indices = np.arange(self.part.start, self.part.stop, dtype=np.int64)
         self.sizes: list[int] = sizes_of(population, indices).tolist()
         self.names = paths_of(population, indices)

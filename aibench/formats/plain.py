@@ -28,13 +28,12 @@ def read_pil(access: Access) -> FileReader:
         file.open(name)
         file.seek(0)
         file.read(_PIL_PREFIX)
-        file.tell()
-        file.rewind()
+        file.seek(0)  # identified; what the header takes is read again with the rest
         done = 0
         while done < size and (came := file.read(_PIL_UNIT)):
             done += came
         file.close()
-        return file.asked
+        return min(file.asked, size)  # less than a prefix is read again
 
     return FileReader(access, read)
 

@@ -3,15 +3,15 @@
 import os
 from collections.abc import Callable, Generator, Iterator
 
-from aibench.formats.draws import Sizes64, sample_sizes
-from aibench.formats.files import path_of, paths_of
+from aibench.formats.draws import Sizes64
+from aibench.formats.files import path_of, paths_of, sizes_of
 from aibench.formats.format import Access, Reading
 from aibench.formats.python import PythonFile
 from aibench.model import Population
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC
 
-#: Reads one file of that name, which holds one sample of that size; gives the bytes asked for.
+#: Reads one file of that name and size, which holds one sample; gives the bytes asked for.
 ReadFile = Callable[[bytes, int], int]
 #: Reads one file from end to end; gives after each sample the bytes that were asked for it.
 ReadStream = Callable[[int], Iterator[int]]
@@ -35,7 +35,7 @@ class FileReader:
         population, read = self._population, self._read
         for indices in chunks:
             names = paths_of(population, indices)
-            sizes = sample_sizes(population, indices).tolist()
+            sizes = sizes_of(population, indices).tolist()
             for index, name, size in zip(indices.tolist(), names, sizes, strict=True):
                 self.file = index
                 yield read(name, size)

@@ -1,5 +1,6 @@
 """The files of a population: names and sizes follow from the index alone, in every format."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +19,8 @@ _NAMES_PER_BLOCK = 100
 
 #: Files whose sizes are worked out at once, and from which an expectation is taken.
 _AT_ONCE = 2**12
+#: Files of which it is worked out how large the ones beside them are.
+_LOOKED_AT = 16
 
 #: The digits of small numbers as the bytes of one integer: one gather writes four digits.
 _FOUR = np.frombuffer(b"".join(b"%04d" % n for n in range(10_000)), dtype=np.uint32)
@@ -62,6 +65,24 @@ def paths_of(population: Population, indices: Sizes64) -> list[bytes]:
     return paths
 
 
+def suffixes_of(population: Population) -> tuple[str, ...]:
+    """What each number's files have after their names: nothing, and what lies beside them."""
+    if population.format == "files":
+        return ("",)
+    return ("", *format_of(population).sidecars)
+
+
+def all_paths_of(population: Population, index: int) -> Iterator[str]:
+    """The path of file ``index``, and of each file that lies beside it."""
+    path = path_of(population, index)
+    return (path + suffix for suffix in suffixes_of(population))
+
+
+def file_count(population: Population) -> int:
+    """How many files there are, with those that lie beside others."""
+    return population.files * len(suffixes_of(population))
+
+
 def directory_count(population: Population) -> int:
     """How many directories the files lie in."""
     return -(-population.files // population.files_per_directory)
@@ -77,12 +98,23 @@ def sizes_of(population: Population, indices: Sizes64) -> Sizes64:
     """The sizes in bytes of many files."""
     if population.format == "files":
         return sample_sizes(population, indices)
-    return format_of(population).file_sizes(population, sizes_in(population, indices))
+    return format_of(population).file_sizes(population, _samples_in(population, indices))
 
 
-def size_of(population: Population, index: int) -> int:
-    """The size in bytes of file ``index``."""
-    return int(sizes_of(population, np.array([index], dtype=np.int64))[0])
+def _samples_in(population: Population, indices: Sizes64) -> Sizes64:
+    """The sizes of the samples in files, one row a file; empty rows where they don't matter."""
+    if format_of(population).windows is not None:
+        return np.empty((len(indices), 0), dtype=np.int64)
+    return sizes_in(population, indices)
+
+
+def size_of(population: Population, index: int, suffix: str = "") -> int:
+    """The size in bytes of file ``index``, or of the one beside it with that ``suffix``."""
+    which = np.array([index], dtype=np.int64)
+    if not suffix:
+        return int(sizes_of(population, which)[0])
+    sidecar = format_of(population).sidecars[suffix]
+    return int(sidecar.sizes(population, _samples_in(population, which))[0])
 
 
 def sizes_of_classes(population: Population) -> Sizes64:
@@ -95,6 +127,8 @@ def sizes_of_classes(population: Population) -> Sizes64:
 
 def largest_size(population: Population) -> int:
     """The largest size in bytes that a file of ``population`` can have."""
+    if _is_even(population):
+        return size_of(population, 0)
     largest = size_classes(population.sizes).max()
     if population.format == "files":
         return int(largest)
@@ -104,7 +138,8 @@ def largest_size(population: Population) -> int:
 
 def space_bytes(population: Population) -> int:
     """The space that all files and directories take, in blocks of 4 KiB; the expectation."""
-    names = _BLOCK * (directory_count(population) + population.files // _NAMES_PER_BLOCK)
+    names = _BLOCK * (directory_count(population) + file_count(population) // _NAMES_PER_BLOCK)
+    names += _space_beside(population)
     if population.samples_per_file > 1:
         return total_bytes(population) + population.files * _BLOCK + names
     blocks = -(-sizes_of_classes(population) // _BLOCK)
@@ -112,9 +147,31 @@ def space_bytes(population: Population) -> int:
 
 
 @lru_cache(maxsize=64)
-def total_bytes(population: Population) -> int:
-    """The bytes of all files; exact up to 4 million samples, the expectation beyond."""
+def _space_beside(population: Population) -> int:
+    """The space that what lies beside the files takes, from a few of them."""
+    step = max(population.files // _LOOKED_AT, 1)
+    looked = range(0, population.files, step)
+    total = 0
+    for suffix in suffixes_of(population)[1:]:
+        sizes = [size_of(population, index, suffix) for index in looked]
+        total += sum(-(-size // _BLOCK) * _BLOCK for size in sizes) * population.files
+    return total // len(looked)
+
+
+def _is_even(population: Population) -> bool:
+    """Whether all files have the same size."""
     if population.sizes.distribution == "fixed":
+        return True
+    return population.format != "files" and format_of(population).windows is not None
+
+
+@lru_cache(maxsize=64)
+def total_bytes(population: Population) -> int:
+    """The bytes of all files, without what lies beside them.
+
+    Exact up to 4 million samples, the expectation beyond.
+    """
+    if _is_even(population):
         return population.files * size_of(population, 0)
     files = population.files
     counted = files if population.samples <= _COUNTED else min(files, _AT_ONCE)

@@ -34,9 +34,10 @@ Contents = Callable[[Payload], Iterator[memoryview]]
 class Access:
     """What a reader works with: system calls, the data, and how its real counterpart buffers.
 
-    Paths are relative to the directory descriptor ``root``. ``block`` is the ``st_blksize`` of
-    the files, ``python`` the version of Python that is emulated, ``io_size`` the largest number of
-    bytes of one call of those readers that choose it themselves.
+    Paths are relative to the directory descriptor ``root``. ``block`` is the ``st_blksize`` that
+    files are to have, 0 for what each one says; ``python`` is the version of Python that is
+    emulated, ``io_size`` the largest number of bytes of one call of those readers that choose it
+    themselves, ``window`` the tokens of a sample of those that read windows of tokens.
     """
 
     def __init__(
@@ -46,11 +47,12 @@ class Access:
         population: Population,
         *,
         io_size: int = 2**20,
-        block: int = 4096,
+        block: int = 0,
         python: tuple[int, int] = (3, 11),
+        window: int = 0,
     ) -> None:
         self.calls, self.root, self.population = calls, root, population
-        self.io_size, self.block, self.python = io_size, block, python
+        self.io_size, self.block, self.python, self.window = io_size, block, python, window
         self._whole = memoryview(bytearray(max(io_size, block)))
 
     def view(self, count: int) -> memoryview:
@@ -86,12 +88,48 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """A small file beside each file, such as an index: its sizes, and what is in it.
+
+    ``sizes`` is to it what ``file_sizes`` is to the files of a `Format`; no content is in it.
+    """
+
+    sizes: Callable[[Population, Sizes64], Sizes64]
+    parts: Callable[[Population, int], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """How a library writes a file of a checkpoint.
+
+    ``buffer`` is what stands between it and the kernel: that of Python's files, of C++ streams, or
+    of Rust's `BufWriter`. ``mode`` is that of new files. ``temporary`` means written under another
+    name and renamed; ``sized`` that the file gets its size first; ``synced`` that it is synced
+    before it is closed.
+    """
+
+    buffer: str
+    mode: int = 0o666
+    temporary: bool = False
+    sized: bool = False
+    synced: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
     """How samples lie in files.
 
     ``file_sizes`` gives the sizes of files from those of their samples, one file a row. ``parts``
     gives what is in a file. ``refusal`` says why a population can't have this format, such as a
-    library that is not installed. The first of ``readers`` is the default.
+    library that is not installed. The first of ``readers`` is the default. ``sidecars`` lie beside
+    each file, under its name and their suffix.
+
+    ``saving`` is there where a library saves checkpoints in this format; then each of ``parts`` is
+    one write of the library, and an empty one is where it flushes its buffer.
+
+    Where files hold documents of tokens, ``windows`` tells how many windows of so many tokens there
+    are: those are what is read. Then all files have the same size, and ``file_sizes`` looks only at
+    how many there are.
     """
 
     name: str
@@ -100,6 +138,9 @@ class Format:
     parts: Callable[[Population, int, Contents], Iterator[Part]]
     readers: Mapping[str, Reading]
     refusal: Callable[[Population], str | None] = field(default=lambda _population: None)
+    sidecars: Mapping[str, Sidecar] = field(default_factory=dict)
+    windows: Callable[[Population, int], int] | None = None
+    saving: Saving | None = None
 
 
 def format_named(name: str) -> Format:

@@ -1,6 +1,6 @@
 """The bytes of a file in any format, buffer by buffer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -29,10 +29,13 @@ class Packer:
             self._content.fill(whole, payload.sample, offset)
             yield self._view[:length]
 
-    def pack(self, file: int, into: memoryview) -> Iterator[memoryview]:
-        """The bytes of a file, ``into`` filled again and again; the last time maybe in part."""
+    def pack(self, file: int, into: memoryview, suffix: str = "") -> Iterator[memoryview]:
+        """The bytes of a file, ``into`` filled again and again; the last time maybe in part.
+
+        With a ``suffix``, those of the file beside it.
+        """
         at, room = 0, len(into)
-        for piece in self._pieces(file):
+        for piece in self._beside(file, suffix) if suffix else self._pieces(file):
             start = 0
             while start < len(piece):
                 length = min(len(piece) - start, room - at)
@@ -43,6 +46,9 @@ class Packer:
                     at = 0
         if at:
             yield into[:at]
+
+    def _beside(self, file: int, suffix: str) -> Iterable[bytes]:
+        return self._format.sidecars[suffix].parts(self._population, file)
 
     def _pieces(self, file: int) -> Iterator[bytes | memoryview]:
         for part in self._format.parts(self._population, file, self.contents):

@@ -143,7 +143,8 @@ def _step(name: str, arguments: str, result: str, line: str) -> Step | None:
         sizes = [int(size) for size in _SIZES.findall(arguments)]
         positional = call in ("pread", "pwrite")
         asked = sum(sizes) if sizes else int(words[-2 if positional else -1])
-        return Step(call, paths[0], asked, came, int(words[-1]) if positional else -1)
+        place = -2 if name == "preadv2" else -1  # flags come last
+        return Step(call, paths[0], asked, came, int(words[place]) if positional else -1)
     if call == "mmap":
         return Step(call, paths[0], int(words[1]), 0, detail=words[3])
     return Step(call, paths[0], 0, 0, detail=words[-1])

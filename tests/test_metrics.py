@@ -2,8 +2,8 @@
 
 import pytest
 
-from aibench.metrics import Metric, metrics
-from aibench.model import Measurement, Operation, Phase
+from aibench.metrics import metrics
+from aibench.model import Measurement, Metric, Operation, Phase
 from tests.build import SECOND, histogram, measurement, phase, sample
 
 

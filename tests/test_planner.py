@@ -143,6 +143,19 @@ def test_costs_are_the_sum_of_the_phases(files: Files) -> None:
     assert made.estimated_ns > 0
 
 
+def test_only_checkpoints_that_are_kept_take_space(files: Files) -> None:
+    """All are written, and there are never more than one besides those that stay."""
+    one, all_of_them, kept = (
+        plan(files(SAVE), settings=asked)
+        for asked in ([], ["checkpoints=10"], ["checkpoints=10", "keep=2"])
+    )
+    assert all_of_them.write_bytes == kept.write_bytes >= 10 * one.write_bytes
+    assert kept.space_bytes == all_of_them.space_bytes * 3 // 10
+    snapshot = plan(files(SAVE), settings=["snapshot=true"])
+    state = snapshot.memory_bytes - one.memory_bytes  # of two ranks
+    assert state == 2 * (one.write_bytes // 6 // 2)
+
+
 def test_what_is_refused_costs_nothing(files: Files) -> None:
     """A stage that an engine refuses says why, and asks for no space and no time."""
     made = plan(files(load()), engines={"posix": Missing()})

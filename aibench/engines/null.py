@@ -13,13 +13,13 @@ from functools import lru_cache, partial
 from typing import Any
 
 from aibench import __version__
-from aibench.calls import Calls
+from aibench.calls import Calls, burn, wait_until
 from aibench.engine import Report, Site
 from aibench.engines.pooled import measure
 from aibench.formats.draws import size_salt
 from aibench.formats.files import size_of, sizes_of_classes
 from aibench.formats.mixing import mix_one
-from aibench.model import Measurement, Phase, Population, Target
+from aibench.model import Measurement, Operation, Phase, Population, Target
 from aibench.workers.loops import LOOPS
 
 _MASK = 2**64 - 1
@@ -59,12 +59,18 @@ class _Fake:
     def clock(self) -> int:
         return self._now
 
+    def wait(self, until: int) -> None:
+        self._now = max(self._now, until)
+
+    def burn(self, nanoseconds: int) -> None:
+        self._now += nanoseconds
+
     def begin(self, start: int) -> None:
         self._now = start
 
     def open(self, path: bytes, *_args: Any, **_kwargs: Any) -> int:
         self.tick("open")
-        if path[-11:-10] == b"f":
+        if path[-11:-10] == b"f" and path[:1] == b"d":
             self._left = self._size = self._sizes(int(path[-10:]))
         return 0
 
@@ -92,6 +98,11 @@ class _Fake:
         self.tick("write", len(data))
         return len(data)
 
+    def writev(self, _fd: int, buffers: list[memoryview]) -> int:
+        count = sum(map(len, buffers))
+        self.tick("write", count)
+        return count
+
     def call(self, name: str) -> Callable[..., Any]:
         def fake(*_args: Any, **_kwargs: Any) -> None:
             self.tick(name)
@@ -100,7 +111,8 @@ class _Fake:
 
     def calls(self) -> Calls:
         return Calls(
-            clock=self.clock, begin=self.begin, open=self.open, readv=self.readv,
+            clock=self.clock, wait=self.wait, burn=self.burn, begin=self.begin, open=self.open,
+            readv=self.readv,
             pread=self.pread, lseek=self.lseek, touch=self.touch, map=self.call("map"),
             unmap=self.call("unmap"), isatty=self.call("isatty"), flock=self.call("flock"),
             fadvise=self.call("fadvise"),
@@ -108,6 +120,7 @@ class _Fake:
             fsync=self.call("fsync"), close=self.call("close"), stat=self.call("stat"),
             push=self.call("push"), ftruncate=self.call("ftruncate"), mkdir=self.call("mkdir"),
             rename=self.call("rename"), unlink=self.call("unlink"),
+            writev=self.writev, rmdir=self.call("rmdir"),
         )  # fmt: skip
 
 
@@ -126,13 +139,13 @@ def _size_lookup(population: Population) -> Callable[[int], int]:
 
 
 def _instant_calls(population: Population) -> Calls:
-    """Calls that take no time and do nothing, under the real clock."""
+    """Calls that take no time and do nothing, under the real clock; to wait and to burn is real."""
     lookup = _size_lookup(population)
     left = size = 0
 
     def open_(path: bytes, *_args: Any, **_kwargs: Any) -> int:
         nonlocal left, size
-        if path[-11:-10] == b"f":
+        if path[-11:-10] == b"f" and path[:1] == b"d":
             left = size = lookup(int(path[-10:]))
         return 0
 
@@ -154,15 +167,20 @@ def _instant_calls(population: Population) -> Calls:
     def write(_fd: int, data: memoryview) -> int:
         return len(data)
 
+    def writev(_fd: int, buffers: list[memoryview]) -> int:
+        return sum(map(len, buffers))
+
     def nothing(*_args: Any, **_kwargs: Any) -> None:
         return None
 
     return Calls(
-        clock=time.perf_counter_ns, begin=nothing, open=open_, readv=readv, write=write,
+        clock=time.perf_counter_ns, wait=wait_until, burn=burn, begin=nothing, open=open_,
+        readv=readv, write=write,
         pread=pread, lseek=lseek, touch=nothing, map=nothing, unmap=nothing, isatty=nothing,
         flock=nothing, fadvise=nothing,
         listdir=nothing, fstat=nothing, fsync=nothing, close=nothing, stat=nothing,
         push=nothing, ftruncate=nothing, mkdir=nothing, rename=nothing, unlink=nothing,
+        writev=writev, rmdir=nothing,
     )  # fmt: skip
 
 
@@ -181,6 +199,8 @@ class NullEngine:
     def refusal(self, phase: Phase, target: Target) -> str | None:
         """Why this engine can't do ``phase``: only what no loop of ours does."""
         del target
+        if phase.operation is Operation.COMPARE:
+            return "engine null keeps nothing to be compared; --set verify=false leaves that out"
         if phase.operation in LOOPS:
             return None
         return f"engine null can't do {phase.operation.value}; fio has a null engine of its own"

@@ -11,7 +11,14 @@ from aibench.workers.loops import LOOPS
 
 #: Readers that imitate nothing which opens its files in a way of its own.
 _CHOOSES_FLAGS = ("lean", "stat")
-_HAS_DIRECT = frozenset({Operation.READ_FILES, Operation.LOAD_SHARDS, Operation.SAVE_SHARDS})
+_HAS_DIRECT = frozenset(
+    {
+        Operation.READ_FILES,
+        Operation.LOAD_SHARDS,
+        Operation.SAVE_SHARDS,
+        Operation.SERVE_BLOCKS,
+    }
+)
 #: What changes the target can't be done to the same files again.
 _ONCE = frozenset({Operation.CREATE, Operation.RENAME, Operation.DELETE}) | WRITES
 
@@ -23,6 +30,8 @@ def _not_direct(phase: Phase) -> str:
         return f": engine posix does {what} through the page cache"
     if phase.operation not in _HAS_DIRECT:
         return f" means nothing for {what}"
+    if phase.accelerators or phase.rate or phase.population.format != "files":
+        return f": format {phase.population.format} is read through the page cache here"
     if phase.reader not in _CHOOSES_FLAGS:
         return f": what reader {phase.reader!r} imitates goes through the page cache"
     return ""

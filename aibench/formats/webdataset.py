@@ -63,13 +63,13 @@ def read_webdataset(access: Access) -> StreamReader:
         samples = sizes_in(access.population, np.array([number], dtype=np.int64))
         file.open(name_of(access.population, number))
         came, counted = file.read(_BLOCK), 0  # looks whether the stream is compressed
-        for end in _ends(samples)[0].tolist():
+        ends = _ends(samples)[0]
+        ends[-1] += _BLOCK  # the empty block that ends an archive
+        for end in ends.tolist():
             while came < end and (more := file.read(_RECORD)):
                 came += more
             yield file.asked - counted
             counted = file.asked
-        while came < end + _BLOCK and (more := file.read(_RECORD)):
-            came += more  # up to the empty block that ends an archive
         file.close()
 
     return StreamReader(read)

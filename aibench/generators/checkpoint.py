@@ -1,6 +1,7 @@
 """What saving and loading a checkpoint have in common: ranks, shards and their sizes."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import groupby
 from typing import Annotated
 
@@ -8,6 +9,10 @@ from pydantic import Field, model_validator
 
 from aibench.definition.fields import Bytes, Count
 from aibench.definition.source import Strict
+from aibench.errors import Refused
+from aibench.formats.format import format_named
+from aibench.generators.common import dataset, scratch
+from aibench.generators.kind import Request
 from aibench.generators.models import (
     OPTIMIZER_BYTES,
     PRESETS,
@@ -15,12 +20,19 @@ from aibench.generators.models import (
     Layout,
     Share,
     shares,
+    tensor_sizes,
 )
-from aibench.model import CachePolicy, Sizes
+from aibench.model import CachePolicy, Population, Sizes
 
 #: Weights in 2 bytes and three optimizer tensors in 4 bytes: 14 bytes a parameter, as published
 #: checkpoint sizes of 8 to 405 billion parameters have it.
 BYTES_PER_PARAMETER = WEIGHT_BYTES + OPTIMIZER_BYTES
+
+#: What libraries save, besides our own plain files.
+KNOWN = "files, torch, torch_stream, safetensors, dcp"
+#: The file that tells that a checkpoint is complete, where it tells nothing else.
+_MARK_BYTES = 64
+_NOT_DIRECT = "libraries save and load through the page cache: no 'direct' for them"
 
 _Ways = Annotated[int, Field(ge=0, le=4096, strict=True)]
 
@@ -33,6 +45,12 @@ class Settings(Strict):
     model and from how it is spread (``tensor``, ``pipeline``, ``data`` parallel ranks, ``zero``;
     0 takes those of the preset). ``scale`` makes each file smaller, ``first_ranks`` keeps the sizes
     and leaves out all ranks but the first ones.
+
+    ``format`` says how a shard lies in its file, and so in which way it is written and read:
+    ``files`` in our own, the others as a library does. Tensors are those of the layers of the
+    model, or of one with 8 billion parameters. ``marked``: one more file tells that the checkpoint
+    is complete, which in ``dcp`` also tells what is where. ``python`` is the version whose input
+    and output libraries use.
     """
 
     model: str = ""
@@ -48,6 +66,21 @@ class Settings(Strict):
     shards: Annotated[int, Field(ge=1, le=4096, strict=True)] = 2
     io_size: Bytes = 16 * 2**20
     cache: CachePolicy = CachePolicy.COLD
+    format: str = "files"
+    marked: bool = False
+    python: Annotated[str, Field(pattern=r"^3\.\d{1,2}$")] = "3.11"
+
+    @model_validator(mode="after")
+    def _has_format(self) -> "Settings":
+        try:
+            found = format_named(self.format)
+        except Refused as error:
+            raise ValueError(str(error)) from error
+        if self.format != "files" and found.saving is None:
+            raise ValueError(f"no checkpoint has the format {self.format!r}; known: {KNOWN}")
+        if self.format != "files" and self.cache is CachePolicy.DIRECT:
+            raise ValueError(_NOT_DIRECT)
+        return self
 
     @model_validator(mode="after")
     def _is_known(self) -> "Settings":
@@ -84,19 +117,62 @@ class Settings(Strict):
     def _scaled(self, share: Share) -> tuple[int, ...]:
         return tuple(max(int(size * self.scale), 1) for size in share.files)
 
-    def shard_sizes(self) -> Sizes:
-        """The sizes of all shards, rank by rank: one size, or a list."""
-        return sizes_of_list([size for rank in self.rank_sizes() for size in rank])
+    @property
+    def has_mark(self) -> bool:
+        """Whether the first file tells that the checkpoint is complete."""
+        return self.marked or self.format == "dcp"
+
+    def population(self, request: Request, *, persistent: bool, checkpoints: int = 1) -> Population:
+        """The files of one checkpoint, or of several, each in a directory of its own."""
+        sizes = [size for rank in self.rank_sizes() for size in rank]
+        if self.has_mark:
+            sizes.insert(0, 0 if self.format == "dcp" else _MARK_BYTES)
+        make = dataset if persistent else scratch
+        made = make(
+            request.workload,
+            files=len(sizes) * checkpoints,
+            sizes=sizes_of_list(sizes * checkpoints),
+            seed=request.seed,
+        )
+        several = self.has_mark or checkpoints > 1
+        made = replace(
+            made,
+            format=self.format,
+            tensors=self.tensors() if self.format != "files" else (),
+            files_per_directory=len(sizes) if several else made.files_per_directory,
+        )
+        if persistent:
+            made = replace(made, directory=f"data/{request.workload}-{made.digest[:12]}")
+        if (problem := format_named(self.format).refusal(made)) is not None:
+            raise ValueError(problem)
+        return made
+
+    def tensors(self) -> tuple[int, ...]:
+        """The sizes of tensors, which repeat."""
+        if self.model:
+            return tensor_sizes(PRESETS[self.model][0], self.layout(), self.scale)
+        model, layout = PRESETS["8b"]
+        scale = self.scale * layout.ranks / self.ranks
+        return tensor_sizes(model, layout, scale)
 
     def shard_shares(self) -> tuple[int, ...]:
-        """How many files each rank has; nothing where all have as many."""
-        counts = tuple(len(rank) for rank in self.rank_sizes())
-        return counts if len(set(counts)) > 1 else ()
+        """How many files each rank has, the mark with the first; nothing where all have as many."""
+        counts = [len(rank) for rank in self.rank_sizes()]
+        if self.has_mark:
+            counts[0] += 1
+        return tuple(counts) if len(set(counts)) > 1 or self.has_mark else ()
+
+    def request_cache(self, request: Request) -> CachePolicy:
+        """The cache policy that was asked for. ValueError where a library can't have it."""
+        asked = request.cache or self.cache
+        if asked is CachePolicy.DIRECT and self.format != "files":
+            raise ValueError(_NOT_DIRECT)
+        return asked
 
     @property
     def files(self) -> int:
-        """The number of shard files of one checkpoint."""
-        return sum(len(rank) for rank in self.rank_sizes())
+        """The number of files of one checkpoint."""
+        return sum(len(rank) for rank in self.rank_sizes()) + self.has_mark
 
     @property
     def writers(self) -> int:

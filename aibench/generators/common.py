@@ -26,6 +26,7 @@ def dataset(
     files_per_directory: int = 1000,
     format: str = "files",  # noqa: A002 - what it is called everywhere else
     samples_per_file: int = 1,
+    token_bytes: int = 2,
 ) -> Population:
     """Data that stays for the next run; its directory carries the beginning of its digest."""
     _refuse_too_many(files)
@@ -37,6 +38,7 @@ def dataset(
         files_per_directory=files_per_directory,
         format=format,
         samples_per_file=samples_per_file,
+        token_bytes=token_bytes,
     )
     return replace(population, directory=f"data/{workload}-{population.digest[:12]}")
 

@@ -149,6 +149,17 @@ def _stage_files(model: Model, layout: Layout, stage: int) -> tuple[int, ...]:
     return (*first, *[layer] * layers, *last)
 
 
+def tensor_sizes(model: Model, layout: Layout, scale: float = 1.0) -> tuple[int, ...]:
+    """The sizes in bytes of the tensors that a rank writes of one layer: weights, split and scaled.
+
+    With ZeRO stage 3 each tensor is split over all ranks, else its matrices over tensor parallel
+    ones; scaled down none is smaller than 1 byte.
+    """
+    parts = layout.ranks if layout.zero == _WHOLLY_SHARDED else layout.tensor
+    sizes = (WEIGHT_BYTES * size / parts * scale for size in model.layer_tensors)
+    return tuple(max(int(size), 1) for size in sizes)
+
+
 def total_bytes(model: Model, layout: Layout) -> int:
     """The bytes of one checkpoint, all ranks together."""
     return sum(sum(share.files) for share in shares(model, layout))

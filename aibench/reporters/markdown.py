@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aibench.reporters import wording
+from aibench.reporters import feeding, wording
 from aibench.reporters.clean import cleaned
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
@@ -133,6 +133,7 @@ def _phase(name: str, phase: dict[str, Any]) -> Iterator[str]:
 def _warnings(document: dict[str, Any]) -> Iterator[str]:
     lines = [warning["message"] for warning in document["run"]["warnings"]]
     for workload in document["workloads"]:
+        lines += [f"{workload['name']}: {text}" for text in feeding.fed(workload["phases"])]
         lines += [f"{workload['name']}, {text}" for text in wording.findings(workload["phases"])]
     if lines:
         yield "#### To know about these figures"

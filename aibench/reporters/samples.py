@@ -29,6 +29,7 @@ def sample_part(sample: Sample, unit: str) -> dict[str, Any]:
         "telemetry": plain(sample.telemetry),
         "nfs": plain(sample.nfs),
         "workers": plain(measured.workers),
+        "training": plain(measured.training),
         "slowest": _slowest(sample),
         "tool": plain(measured.tool),
         "warnings": plain((*sample.warnings, *measured.warnings)),

@@ -22,13 +22,14 @@ def epoch_seed(seed: int, epoch: int) -> int:
     return key(seed, epoch) if epoch else seed
 
 
-def dealt(phase: Phase, seed: int, slot: int) -> Iterator[Indices]:
+def dealt(phase: Phase, seed: int, slot: int, samples: int | None = None) -> Iterator[Indices]:
     """The sample numbers of ``slot`` for one epoch, in chunks of whole batches, at most `CAPACITY`.
 
     Batch ``b`` of the epoch goes to slot ``b mod slots``, as a data loader deals them to its
-    workers. The order is the identity or a permutation that ``seed`` decides.
+    workers. The order is the identity or a permutation that ``seed`` decides. ``samples`` is how
+    many there are, where those that are read are not those of the population.
     """
-    samples, batch = phase.population.samples, phase.batch
+    samples, batch = samples or phase.population.samples, phase.batch
     if batch > CAPACITY:
         raise ValueError(f"a batch of {batch} samples is more than the {CAPACITY} of a chunk")
     shuffled = phase.order is Order.SHUFFLED
@@ -59,8 +60,11 @@ def dealt_files(phase: Phase, seed: int, slot: int) -> Iterator[Indices]:
 
 
 def part_of(phase: Phase, slot: int) -> range:
-    """The contiguous part of the files that is the share of ``slot``, shifted as the phase says."""
-    files, slots = phase.population.files, phase.slots
+    """The contiguous part of the files that is the share of ``slot``, shifted as the phase says.
+
+    Of several checkpoints it is that of the first one.
+    """
+    files, slots = phase.population.files // phase.checkpoints, phase.slots
     if not phase.shares:
         return block_of(files, slots, slot, phase.shift)
     owner = (slot + phase.shift) % slots

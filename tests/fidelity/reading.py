@@ -46,7 +46,7 @@ def traced(files: Population, directory: Path, reader: str, **changes: Any) -> M
     """The system calls of `read` in a process of its own."""
     asked = {"files": [files.format, files.files, files.samples_per_file], "reader": reader}
     sizes = files.sizes
-    asked["sizes"] = {name: getattr(sizes, name) for name in sizes.__slots__}
+    asked["sizes"] = {name: getattr(sizes, name) for name in sizes.__slots__ if name != "listed"}
     asked |= {"directory": str(directory), "changes": changes}
     log = directory.parent / f"strace-{reader}.log"
     return trace([sys.executable, "-c", _PROGRAM, json.dumps(asked)], directory, log)

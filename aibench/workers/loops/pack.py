@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aibench.formats.files import directory_count, paths_of
+from aibench.formats.files import directory_count, paths_of, suffixes_of
 from aibench.formats.packing import Packer
 from aibench.model import SyncPolicy
 from aibench.workers.job import Job, Outcome, Progress, Run
@@ -22,10 +22,12 @@ def prepare_packed(job: Job, slot: int, progress: Progress) -> Run:
     for number in range(slot, directory_count(population), phase.slots):
         make_directory(calls, job, root, b"d%06d" % number)
 
-    def write_one(name: bytes, file: int, before: int) -> int:
-        fd = calls.open(name, FLAGS, 0o644, dir_fd=root)
+    endings = suffixes_of(population)
+
+    def write_one(name: bytes, file: int, suffix: str, before: int) -> int:
+        fd = calls.open(name + suffix.encode(), FLAGS, 0o644, dir_fd=root)
         written = 0
-        for piece in packer.pack(file, buffer):
+        for piece in packer.pack(file, buffer, suffix):
             write_all(calls, fd, piece)
             written += len(piece)
             cells[base + 1] = before + written
@@ -47,9 +49,12 @@ def prepare_packed(job: Job, slot: int, progress: Progress) -> Run:
                 sizes = []
                 for k, (name, file) in enumerate(zip(names, part, strict=True)):
                     before[k] = clock()
-                    sizes.append(write_one(name, file, total))
+                    first = total
+                    for suffix in endings:
+                        total += write_one(name, file, suffix, total)
                     after[k] = end = clock()
-                    done, total = done + 1, total + sizes[-1]
+                    sizes.append(total - first)
+                    done += 1
                     cells[base], cells[base + 1] = done, total
                 log.flush(np.array(sizes, dtype=np.int64), start_ns)
                 note(job, slot, number)

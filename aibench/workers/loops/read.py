@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from aibench.calls import Calls
 from aibench.formats.files import paths_of, sizes_of
-from aibench.model import Operation
-from aibench.workers.job import Job, Outcome, Progress, Run
+from aibench.model import Operation, Phase
+from aibench.workers.job import Job, Outcome, Prepare, Progress, Run
 from aibench.workers.log import CAPACITY, Log
 from aibench.workers.loops.common import (
     aligned_view,
@@ -19,6 +19,8 @@ from aibench.workers.loops.common import (
     open_directory,
     wrong_length,
 )
+from aibench.workers.loops.feed import prepare_feed
+from aibench.workers.loops.resume import prepare_resume
 from aibench.workers.loops.samples import prepare_samples
 from aibench.workers.share import chunks_of, dealt, epoch_seed, part_of, rounds_of
 
@@ -91,12 +93,22 @@ class _Long:
         return left
 
 
+def _other(phase: Phase) -> Prepare | None:
+    """The loop that does ``phase``, where it is not the one here."""
+    if phase.accelerators:
+        return prepare_feed
+    plain = phase.population.format == "files" and phase.reader in _OWN
+    if phase.operation is Operation.LOAD_SHARDS and (phase.reads or not plain):
+        return prepare_resume
+    return prepare_samples if not plain or phase.rate else None
+
+
 def prepare_read(  # noqa: PLR0915 - the hot loop stays in one place
     job: Job, slot: int, progress: Progress
 ) -> Run:
     """Make the loop ready that reads this slot's files whole, one after the other."""
-    if job.phase.population.format != "files" or job.phase.reader not in _OWN:
-        return prepare_samples(job, slot, progress)
+    if (other := _other(job.phase)) is not None:
+        return other(job, slot, progress)
     calls = job.calls()
     phase = job.phase
     root = open_directory(calls, job)

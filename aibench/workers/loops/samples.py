@@ -1,7 +1,7 @@
 """Reads samples as a framework does, in any format: the format's reader makes the system calls."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -25,10 +25,12 @@ def reading_of(phase: Phase) -> Reading:
     return format_of(phase.population).readers[phase.reader]
 
 
-def _chunks(job: Job, slot: int, *, streams: bool) -> Iterator[NDArray[np.int64]]:
+def chunks_read(job: Job, slot: int, *, streams: bool) -> Iterator[NDArray[np.int64]]:
     """What this slot reads, samples or files; epoch after epoch where time is the bound."""
     phase = job.phase
-    deal = dealt_files if streams else dealt
+    windows = format_of(phase.population).windows
+    samples = windows(phase.population, phase.window) if windows else None
+    deal = dealt_files if streams else partial(dealt, samples=samples)
     for epoch in count(phase.epoch):
         empty = True
         for chunk in deal(phase, epoch_seed(job.seed, epoch), slot):
@@ -38,17 +40,35 @@ def _chunks(job: Job, slot: int, *, streams: bool) -> Iterator[NDArray[np.int64]
             return
 
 
-def _access(phase: Phase, calls: Calls, root: int) -> Access:
-    status = calls.fstat(root)
+def access_of(phase: Phase, calls: Calls, root: int) -> Access:
+    """What a reader of ``phase`` works with, below the directory ``root``."""
     major, minor = phase.python.split(".")
     return Access(
         calls,
         root,
         phase.population,
         io_size=phase.io_size,
-        block=status.st_blksize if isinstance(status, os.stat_result) else 4096,
         python=(int(major), int(minor)),
+        window=phase.window,
     )
+
+
+def _paced(calls: Calls, phase: Phase, slot: int, start_ns: int) -> Callable[[], int]:
+    """Waits for the time at which the next operation of ``slot`` is to begin, and tells it.
+
+    Threads of control take turns. Who is late begins at once; its latency counts from its turn.
+    """
+    clock, wait = calls.clock, calls.wait
+    apart = 1e9 / phase.rate
+    turns = count(slot, phase.slots)
+
+    def begin() -> int:
+        intended = start_ns + int(next(turns) * apart)
+        if clock() < intended:
+            wait(intended)
+        return intended
+
+    return begin
 
 
 def prepare_samples(  # noqa: PLR0915 - the hot loop stays in one place
@@ -58,7 +78,7 @@ def prepare_samples(  # noqa: PLR0915 - the hot loop stays in one place
     calls, phase = job.calls(), job.phase
     root = open_directory(calls, job)
     reading = reading_of(phase)
-    reader = reading.make(_access(phase, calls, root))
+    reader = reading.make(access_of(phase, calls, root))
     log = Log()
     cells, base = progress
     most = CAPACITY // phase.batch * phase.batch
@@ -69,9 +89,11 @@ def prepare_samples(  # noqa: PLR0915 - the hot loop stays in one place
         before, after = log.stamps
         sizes = np.zeros(most, dtype=np.int64)
         calls.begin(start_ns)
-        began = t0 = alarm = clock()
+        began = alarm = clock()
+        begin_next = _paced(calls, phase, slot, began) if phase.rate else clock
+        t0 = t1 = begin_next()
         done = total = k = first_batch = 0
-        coming = reader.samples(_chunks(job, slot, streams=reading.streams))
+        coming = reader.samples(chunks_read(job, slot, streams=reading.streams))
         try:
             for moved in coming:
                 t1 = clock()
@@ -89,7 +111,7 @@ def prepare_samples(  # noqa: PLR0915 - the hot loop stays in one place
                     if t1 >= deadline:
                         break
                     alarm = min(deadline, t1 + _TELL_NS)
-                t0 = clock()
+                t0 = begin_next()
         except OSError as error:
             name = path_of(phase.population, reader.file).encode()
             raise blame(error, job, name) from error
@@ -98,7 +120,7 @@ def prepare_samples(  # noqa: PLR0915 - the hot loop stays in one place
         log.flush(sizes[:k], start_ns, phase.batch)
         cells[base], cells[base + 1] = done, total
         return Outcome(
-            slot=slot, operations=done, bytes=total, start_ns=began, end_ns=clock(),
+            slot=slot, operations=done, bytes=total, start_ns=began, end_ns=t1,
             timers={"first_batch": first_batch} if slot == 0 and first_batch else {},
             histograms=log.histograms(), intervals=log.intervals,
         )  # fmt: skip

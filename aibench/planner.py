@@ -10,6 +10,7 @@ from aibench.engine import Engine
 from aibench.errors import DefinitionError, Refused
 from aibench.formats.files import (
     directory_count,
+    file_count,
     largest_size,
     space_bytes,
     total_bytes,
@@ -18,7 +19,8 @@ from aibench.generators.kind import Request
 from aibench.generators.settings import given, kind_of, settings, unknown
 from aibench.model import READS, CachePolicy, Operation, Phase, Plan, Population, Stage, Target
 from aibench.units import format_count, format_size
-from aibench.workers.loops.save import HELD_BYTES
+from aibench.workers.loops.feed import samples_of, share_asked, steps_asked
+from aibench.workers.loops.state import HELD_BYTES
 
 # Assumptions behind the estimated time; for the user's patience only.
 _BYTES_PER_S = 400e6
@@ -29,6 +31,8 @@ _CALIBRATION_S = 0.4
 #: Free space that is left alone.
 _RESERVE = 64 * 2**20
 _WORKER_BYTES = 48 * 2**20
+#: What a loader of accelerators writes down of its samples, and of the steps it computes.
+_LOADER_BYTES = 2**19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,32 +164,53 @@ def _costs(stages: Sequence[Stage]) -> _Costs:
     for stage in stages:
         if stage.refusal is not None:
             continue
-        scratch: dict[str, Population] = {}
+        scratch: dict[str, Phase] = {}
         for phase in stage.phases:
             times = stage.repeats if phase.measured else 1
             _add(costs, phase, times)
-            kept = costs.stay if phase.population.persistent else scratch
-            kept[phase.population.directory] = phase.population
-        costs.passing = max(costs.passing, sum(space_bytes(p) for p in scratch.values()))
-        costs.passing_inodes = max(costs.passing_inodes, sum(map(_inodes, scratch.values())))
+            if phase.population.persistent:
+                costs.stay[phase.population.directory] = phase.population
+            else:
+                scratch[phase.population.directory] = phase
+            if phase.transform:
+                made = phase.transform.output
+                scratch[made.directory] = replace(phase, population=made)
+        passing = scratch.values()
+        costs.passing = max(costs.passing, sum(map(_at_once, passing)))
+        inodes = sum(_inodes(phase.population) for phase in passing)
+        costs.passing_inodes = max(costs.passing_inodes, inodes)
     return costs
 
 
+def _at_once(phase: Phase) -> int:
+    """The most space that scratch files take: of checkpoints those that are kept, and one more."""
+    space, every = space_bytes(phase.population), phase.checkpoints
+    return space * min(phase.keep + 1, every) // every if phase.keep else space
+
+
 def _inodes(population: Population) -> int:
-    return population.files + directory_count(population) + 4
+    return file_count(population) + directory_count(population) + 4
 
 
 def _add(costs: _Costs, phase: Phase, times: int) -> None:
     """Add what ``phase`` asks of the target and the client, ``times`` over."""
     population = phase.population
-    moved = total_bytes(population)
+    moved = int(total_bytes(population) * share_asked(phase))
     if phase.runtime_ns:
         moved = int(phase.runtime_ns / 1e9 * _BYTES_PER_S)
     seconds = population.files / _FILES_PER_S + moved / _BYTES_PER_S
-    if phase.operation in READS:
+    if phase.accelerators:
+        computing = steps_asked(phase, phase.accelerators) * phase.accelerators.compute_ns / 1e9
+        seconds = max(moved / _BYTES_PER_S, computing)
+    if phase.transform:
+        costs.write += samples_of(phase) * phase.transform.sample_bytes * times
+    if phase.serving:
+        costs.read += int(moved * phase.serving.hits) * times
+        costs.write += int(moved * (1 - phase.serving.hits)) * times
+    elif phase.operation in READS:
         costs.read += moved * times
     elif phase.operation in (
-        Operation.WRITE_FILES, Operation.SAVE_SHARDS, Operation.WRITE_BLOCKS,
+        Operation.WRITE_FILES, Operation.SAVE_SHARDS, Operation.WRITE_BLOCKS, Operation.INGEST,
     ):  # fmt: skip
         costs.write += moved * times
     else:
@@ -199,11 +224,16 @@ def _add(costs: _Costs, phase: Phase, times: int) -> None:
 def _memory(phase: Phase) -> int:
     """What the workers of ``phase`` hold: the interpreter, and a buffer or a state each."""
     held = min(phase.io_size, largest_size(phase.population))
-    if phase.operation is Operation.SAVE_SHARDS:
-        state = total_bytes(phase.population) // phase.slots
-        held = state if state <= HELD_BYTES else phase.io_size
+    if phase.accelerators:
+        held += _LOADER_BYTES
+    if phase.operation in (Operation.SAVE_SHARDS, Operation.INGEST) and not phase.source:
+        state = total_bytes(phase.population) // phase.slots // phase.checkpoints
+        largest = max(phase.io_size, *phase.population.tensors, 0)
+        held = state * (1 + phase.snapshot) if state <= HELD_BYTES else largest
     if phase.operation in (Operation.READ_BLOCKS, Operation.WRITE_BLOCKS):
         held = phase.io_size * phase.depth
+    if phase.serving:
+        held = phase.io_size + largest_size(phase.population)
     return phase.processes * _WORKER_BYTES + phase.slots * held
 
 

@@ -9,12 +9,33 @@ from aibench.errors import Refused
 
 #: Every built-in plug-in: group -> name -> ``module:attribute``. One line each.
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    "formats": {
+        "files": "aibench.formats.plain:FORMAT",
+        "jpeg": "aibench.formats.jpeg:FORMAT",
+        "npy": "aibench.formats.npy:FORMAT",
+        "npz": "aibench.formats.npz:FORMAT",
+        "arrow": "aibench.formats.arrow:FORMAT",
+        "hdf5": "aibench.formats.hdf5:FORMAT",
+        "hdf5-chunked": "aibench.formats.hdf5:CHUNKED",
+        "indexed": "aibench.formats.indexed:FORMAT",
+        "parquet": "aibench.formats.parquet:FORMAT",
+        "tfrecord": "aibench.formats.tfrecord:FORMAT",
+        "dcp": "aibench.formats.dcp:FORMAT",
+        "safetensors": "aibench.formats.safetensors:FORMAT",
+        "torch": "aibench.formats.torch:FORMAT",
+        "torch_stream": "aibench.formats.torch:STREAM",
+        "webdataset": "aibench.formats.webdataset:FORMAT",
+    },
     "generators": {
         "block": "aibench.generators.block:KIND",
         "checkpoint_load": "aibench.generators.checkpoint_load:KIND",
         "checkpoint_save": "aibench.generators.checkpoint_save:KIND",
+        "ingest": "aibench.generators.ingest:KIND",
         "load": "aibench.generators.load:KIND",
         "metadata": "aibench.generators.metadata:KIND",
+        "preprocess": "aibench.generators.preprocess:KIND",
+        "serve": "aibench.generators.serve:KIND",
+        "train": "aibench.generators.train:KIND",
     },
     "engines": {
         "fio": "aibench.engines.fio:FioEngine",
@@ -29,7 +50,12 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-_SINGULAR = {"generators": "workload kind", "engines": "engine", "reporters": "report format"}
+_SINGULAR = {
+    "formats": "data format",
+    "generators": "workload kind",
+    "engines": "engine",
+    "reporters": "report format",
+}
 
 
 def names(group: str) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
 """What a reader has to know about one sample, and why it may not count at all."""
 
-from aibench.metrics import CLIENT_BOUND_BELOW, headroom
+from aibench.metrics import CLIENT_BOUND_BELOW, headroom, stalled
 from aibench.model import READS, WRITES, Finding, Measurement, Phase, Sample
+from aibench.pipeline import SOURCE_BOUND, source_share
 from aibench.stats.steady import FLOOR_NS, Cliff, Plateau, State, Steadiness, steadiness
 from aibench.units import format_duration, format_size, format_value
 
 #: Below this, who ended last tells about the scheduler of the client, not about the storage.
 _TELLING_NS = 200_000_000
+#: Where accelerators wait longer with no I/O behind, in shares of their time, the harness is why.
+_HELD_UP = 0.02
 
 
 def warnings(sample: Sample) -> tuple[Finding, ...]:
@@ -30,6 +33,9 @@ def warnings(sample: Sample) -> tuple[Finding, ...]:
                 "storage may be faster than it could show here",
             )
         )
+    else:
+        found += _held_up(sample)
+    found += _waited_for_source(measured)
     idle = sum(worker.operations == 0 for worker in measured.workers)
     if idle and measured.operations and measured.tool is None:
         message = f"{idle} of {len(measured.workers)} workers had nothing to do"
@@ -43,6 +49,35 @@ def warnings(sample: Sample) -> tuple[Finding, ...]:
             )
         )
     return tuple(found)
+
+
+def _held_up(sample: Sample) -> tuple[Finding, ...]:
+    """Whether the harness alone can't keep accelerators busy."""
+    training = sample.ceiling.training if sample.ceiling else None
+    held_up = stalled(training) if training else None
+    if held_up is None or held_up <= _HELD_UP:
+        return ()
+    return (
+        Finding(
+            code="client_bound",
+            message=f"with no I/O behind it, the harness lets the accelerators wait "
+            f"{100 * held_up:.3g} % of the time: the storage may be faster than it could show here",
+        ),
+    )
+
+
+def _waited_for_source(measured: Measurement) -> tuple[Finding, ...]:
+    """Whether copying took longer at the other end."""
+    share = source_share(measured)
+    if share is None or share <= SOURCE_BOUND:
+        return ()
+    return (
+        Finding(
+            code="source_bound",
+            message=f"reading the source took {share:.0%} of the time: the target may be faster "
+            "than it could show here",
+        ),
+    )
 
 
 def _slowest_share(measured: Measurement) -> float | None:

@@ -28,15 +28,29 @@ from aibench.model import (
     Sample,
     Stage,
     Target,
+    Training,
 )
 from aibench.remarks import reasons, warnings
 from aibench.surroundings import Meanwhile, Watch
 from aibench.workers.loops import LOOPS
+from aibench.workers.loops.feed import share_asked
 from aibench.workers.pool import failure
 from aibench.workspace import Workspace, dataset
 from aibench.workspace.clean import clean_population, clean_scratch
 
 _CALIBRATION_NS = 300_000_000
+#: What these write is not there before they begin.
+_ANEW = frozenset({Operation.SAVE_SHARDS, Operation.CREATE, Operation.INGEST, Operation.PREPROCESS})
+#: Steps of accelerators that are enough to see whether the harness holds them up, and their time.
+_STEPS, _LONGEST_NS = 20, 10**9
+
+
+def _unhindered(phase: Phase) -> Phase:
+    """``phase`` for as long as a calibration takes, as fast as it can be."""
+    asked = phase.accelerators
+    if asked:
+        asked = replace(asked, compute_ns=0, steps=0)
+    return replace(phase, runtime_ns=_CALIBRATION_NS, rate=0.0, accelerators=asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +184,7 @@ class Runner:
         )
         self.listen(step, 0, 0)
         if phase.operation in LOOPS:
-            bounded = replace(phase, runtime_ns=_CALIBRATION_NS)
-            measured = NullEngine().run(bounded, self._site(seed), lambda *_: None)
+            measured = NullEngine().run(_unhindered(phase), self._site(seed), lambda *_: None)
         else:
             calibrate = getattr(self.engines[stage.engine], "ceiling", None)
             if calibrate is None:
@@ -183,7 +196,18 @@ class Runner:
             operations=measured.operations,
             bytes=measured.bytes,
             elapsed_ns=measured.elapsed_ns,
+            training=self._kept_busy(phase, seed),
         )
+
+    def _kept_busy(self, phase: Phase, seed: int) -> Training | None:
+        """How busy the harness keeps the accelerators of this phase with no I/O behind it."""
+        asked = phase.accelerators
+        if asked is None:
+            return None
+        long = min(max(_STEPS * asked.compute_ns, _CALIBRATION_NS), _LONGEST_NS)
+        bounded = replace(phase, runtime_ns=long, accelerators=replace(asked, steps=0))
+        training = NullEngine().run(bounded, self._site(seed), lambda *_: None).training
+        return training and replace(training, series=None)
 
     def _sample(
         self, stage: Stage, phase: Phase, repeat: int, seed: int, ceiling: Ceiling | None
@@ -192,14 +216,15 @@ class Runner:
         engine = self.engines[stage.engine]
         site = self._site(key(seed, repeat))
         self._make_room(phase)
+        share = share_asked(phase)
         step = Step(
             workload=stage.workload,
             phase=phase.name,
             purpose="measure",
             repeat=repeat,
             repeats=stage.repeats,
-            total_operations=0 if phase.runtime_ns else phase.population.files,
-            total_bytes=0 if phase.runtime_ns else total_bytes(phase.population),
+            total_operations=0 if phase.runtime_ns else int(phase.population.samples * share),
+            total_bytes=0 if phase.runtime_ns else int(total_bytes(phase.population) * share),
             total_ns=phase.runtime_ns,
         )
         if phase.cache is CachePolicy.WARM and phase.operation in READS:
@@ -235,10 +260,11 @@ class Runner:
 
     def _make_room(self, phase: Phase) -> None:
         """Scratch directories exist and are as the operation needs them."""
-        if phase.population.persistent:
+        population = phase.transform.output if phase.transform else phase.population
+        if population.persistent:
             return
-        if phase.operation in (Operation.SAVE_SHARDS, Operation.CREATE):
-            left = clean_population(self.workspace, phase.population.directory).left
+        if phase.operation in _ANEW:
+            left = clean_population(self.workspace, population.directory).left
             if left:
                 raise WorkspaceError(f"{left[0]} is in the way, and aibench did not make it")
-        dataset.make_directories(self.workspace, phase.population)
+        dataset.make_directories(self.workspace, population)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aibench.formats.files import path_of
+from aibench.formats.files import all_paths_of, file_count
 from aibench.model import (
     READS,
     CachePolicy,
@@ -83,8 +83,8 @@ class Watch:
                 os.sync()
             if reads:
                 looked = cache.sample(population.files, LOOKED_AT, seed)
-                names = (path_of(population, index) for index in looked)
-                residency = cache.residency(fd, names, population=population.files)
+                names = (path for index in looked for path in all_paths_of(population, index))
+                residency = cache.residency(fd, names, population=file_count(population))
             if eviction is not None and eviction.method == "drop_caches":
                 cache.drop_caches()  # looking brought directory entries and attributes back
         counter = delivered.counter(target, direct=phase.cache is CachePolicy.DIRECT)
@@ -119,4 +119,5 @@ class Watch:
 
 
 def _names(population: Population) -> Iterator[str]:
-    return (path_of(population, index) for index in range(population.files))
+    everything = range(population.files)
+    return (path for index in everything for path in all_paths_of(population, index))

@@ -139,7 +139,7 @@ def format_duration(nanoseconds: float) -> str:
 
 
 def format_value(value: float, unit: str) -> str:
-    """``value`` with its base unit: ``B/s``, ``B``, ``ns``, ``1``, or a count of something."""
+    """``value`` with its unit: ``B/s``, ``B``, ``ns``, ``1``, ``share`` or a count of things."""
     if unit == "B/s":
         return format_rate(value)
     if unit == "B":
@@ -148,6 +148,8 @@ def format_value(value: float, unit: str) -> str:
         return format_duration(value)
     if unit == "1":
         return _three_digits(value)
+    if unit == "share":
+        return f"{_three_digits(100 * value)} %"
     scaled = format_count(value)
     joined = scaled[-1:].isalpha() and unit == "op/s"
     return f"{scaled}{unit}" if joined else f"{scaled} {unit}"

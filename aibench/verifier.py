@@ -4,9 +4,9 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from aibench.calls import real_calls
 from aibench.formats.files import path_of, size_of
 from aibench.model import Operation, Phase, Population
-from aibench.workers.calls import real_calls
 from aibench.workers.job import Job
 from aibench.workers.loops.verify import prepare_verify
 from aibench.workers.pool import run_pool
@@ -71,7 +71,7 @@ def _verify_one(
         lambda operations, moved: listen(population, operations, moved),
         patience_ns,
     )
-    first = min((o.wrong for o in outcomes if o.wrong is not None), default=None)
+    first = min(((*o.wrong, o.suffix) for o in outcomes if o.wrong is not None), default=None)
     verified = Verified(
         directory=population.directory,
         files=sum(outcome.operations for outcome in outcomes),
@@ -82,11 +82,16 @@ def _verify_one(
 
 
 def _blamed(
-    verified: Verified, directory: str, population: Population, index: int, offset: int
+    verified: Verified,
+    directory: str,
+    population: Population,
+    index: int,
+    offset: int,
+    suffix: str,
 ) -> Verified:
     """``verified`` with what is wrong with the file ``index``, first at ``offset``."""
-    path = f"{directory}/{path_of(population, index)}"
-    expected = size_of(population, index)
+    path = f"{directory}/{path_of(population, index)}{suffix}"
+    expected = size_of(population, index, suffix)
     try:
         actual = os.stat(path, follow_symlinks=False).st_size
     except OSError:

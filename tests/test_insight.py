@@ -7,6 +7,7 @@ import pytest
 from aibench.insight import limits, why
 from aibench.judge.gates import gates
 from aibench.model import (
+    Accelerated,
     CachePolicy,
     CacheState,
     Ceiling,
@@ -19,6 +20,7 @@ from aibench.model import (
     SyncPolicy,
     Target,
     Telemetry,
+    Training,
     Why,
     WorkerResult,
 )
@@ -489,6 +491,19 @@ def test_each_warning_is_a_one_sided_gate() -> None:
         assert found.forbids_not_met
         assert found.forbids_met is (code == "impossible")
         assert found.remedy
+
+
+@pytest.mark.parametrize(("busy", "limiter"), [(0.985, "accelerators"), (0.97, "latency")])
+def test_accelerators_that_are_fed(busy: float, limiter: str) -> None:
+    """Where batches are hardly ever late, the target was not the limit: it gave what was asked."""
+    late = SECOND - int(busy * SECOND)
+    one = Accelerated(
+        host="here", number=0, steps=9, bytes=1, first_batch_ns=0, first_step_ns=0, end_ns=SECOND,
+        wait_ns=late, compute_ns=SECOND - late, barrier_ns=0, stall_ns=late,
+    )  # fmt: skip
+    training = Training(batch=1, accelerators=(one,))
+    found = asked(sample(measured={"training": training}), share())
+    assert found.limiter == limiter
 
 
 def test_nothing_known_gives_no_warning() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from aibench.metrics import Metric, decisive, metrics
-from aibench.model import Measurement, Operation, Phase
+from aibench.metrics import decisive, metrics
+from aibench.model import Measurement, Metric, Operation, Phase
 from tests.build import SECOND, histogram, measurement, phase, sample
 from tests.flow import cliff, flow, writing
 

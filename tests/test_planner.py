@@ -77,7 +77,7 @@ def test_an_unknown_key_lists_the_known_ones(files: Files, texts: tuple[str, ...
         ("files", "write key=value or workload.key=value"),
         ("=3", "write key=value"),
         ("yours.files=3", "no workload 'yours' in this run; it has mine, names"),
-        ("mine.fils=3", r"--set \(mine\): fils: unknown key; known: batch, cache, files"),
+        ("mine.fils=3", r"--set \(mine\): fils: unknown key; known: batch, cache, epochs, files"),
         ("mine.files=0", r"--set \(mine\): files: has to be greater than or equal to 1, not 0"),
         ("files=many", r"--set \(mine\): files: has to be a valid integer, not 'many'"),
         ("size=4096", "needs a unit: write it as text, for example '4KiB'"),
@@ -141,6 +141,19 @@ def test_costs_are_the_sum_of_the_phases(files: Files) -> None:
     assert 1000 + 500 < made.inodes < 1000 + 500 + 50
     assert made.memory_bytes > checkpoint
     assert made.estimated_ns > 0
+
+
+def test_only_checkpoints_that_are_kept_take_space(files: Files) -> None:
+    """All are written, and there are never more than one besides those that stay."""
+    one, all_of_them, kept = (
+        plan(files(SAVE), settings=asked)
+        for asked in ([], ["checkpoints=10"], ["checkpoints=10", "keep=2"])
+    )
+    assert all_of_them.write_bytes == kept.write_bytes >= 10 * one.write_bytes
+    assert kept.space_bytes == all_of_them.space_bytes * 3 // 10
+    snapshot = plan(files(SAVE), settings=["snapshot=true"])
+    state = snapshot.memory_bytes - one.memory_bytes  # of two ranks
+    assert state == 2 * (one.write_bytes // 6 // 2)
 
 
 def test_what_is_refused_costs_nothing(files: Files) -> None:

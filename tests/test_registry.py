@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from aibench.errors import Refused
+from aibench.formats.format import Format
 from aibench.generators.kind import Kind
 from aibench.registry import BUILT_IN, names, plugin
 
@@ -22,6 +23,11 @@ def test_every_built_in_plugin_is_there(group: str, name: str) -> None:
         assert found.summary
         assert found.engine in BUILT_IN["engines"]
         assert set(found.scaled) <= set(found.settings.model_fields)
+    elif group == "formats":
+        assert isinstance(found, Format)
+        assert found.name == name
+        assert found.summary
+        assert found.readers
     elif group == "engines":
         assert found().name == name
     else:

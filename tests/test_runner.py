@@ -11,7 +11,9 @@ from aibench.engine import Report, Site
 from aibench.engines.null import NullEngine
 from aibench.engines.posix import PosixEngine
 from aibench.errors import Interrupted, TargetFailed, WorkerFailed, WorkspaceError
+from aibench.metrics import stalled
 from aibench.model import (
+    Accelerators,
     CachePolicy,
     Environment,
     Measurement,
@@ -113,6 +115,19 @@ def test_order(stage: Stage) -> None:
     assert [s.evidence is not None for s in samples] == [True, False, True, False]
     assert not stage.scratch.exists()
     assert dataset.state(stage.workspace, DATA).complete
+
+
+def test_a_harness_that_holds_accelerators_up_says_so(stage: Stage) -> None:
+    """Accelerators that no loader could feed are tried without I/O, and the sample tells."""
+    asked = Accelerators(count=2, loaders=1, compute_ns=1000)
+    phase = build.phase(population=DATA, reader="stat", accelerators=asked)
+    (sample, *_) = stage.runner.run(plan(layout(), phase))
+    assert sample.ceiling is not None
+    assert sample.ceiling.training is not None
+    assert (stalled(sample.ceiling.training) or 0) > 0.5
+    assert "client_bound" in [warning.code for warning in sample.warnings]
+    assert sample.measurement.training is not None
+    assert [one.steps for one in sample.measurement.training.accelerators] == [30, 30]
 
 
 def test_prepared_once(stage: Stage) -> None:

@@ -21,7 +21,7 @@ _COMMANDS = {
     "plan": "Show what a run would do: bytes, space, time. Touches nothing.",
     "doctor": "Is this machine fit to measure this mount?",
     "list": "List workloads, suites, claims, engines or formats.",
-    "show": "Show one workload, claim or engine in full.",
+    "show": "Show one workload, claim, engine or format in full.",
     "report": "Render a record: terminal, html, markdown or json.",
     "judge": "Verdicts on claims again, from a record.",
     "verify": "Read back and check the data that runs left on a target.",

@@ -8,6 +8,7 @@ import click
 from aibench.cli.options import chosen_claims
 from aibench.cli.output import show
 from aibench.definition.workloads import shipped_workloads, suite_names
+from aibench.formats.format import format_named
 from aibench.registry import names, plugin
 
 _WIDTH = 80
@@ -62,7 +63,8 @@ def _engines() -> list[tuple[str, str]]:
 
 
 def _formats() -> list[tuple[str, str]]:
-    return [("files", "one file a sample or shard, of incompressible and unique data")]
+    found = ((name, format_named(name)) for name in names("formats"))
+    return [(name, f"{form.summary}; readers: {', '.join(form.readers)}") for name, form in found]
 
 
 _LISTS = {

@@ -92,9 +92,14 @@ def _phase_line(phase: Phase) -> str:
     population = phase.population
     size = population.sizes.mean
     files = f"{population.files:,} {'file' if population.files == 1 else 'files'}"
-    parts = [f"{phase.name}: {files}" + (f" of {format_size(size)}" if size else ", empty")]
+    many = f"{population.samples_per_file} × " if population.samples_per_file > 1 else ""
+    parts = [f"{phase.name}: {files}" + (f" of {many}{format_size(size)}" if size else ", empty")]
     workers = f"{phase.processes} {'worker' if phase.processes == 1 else 'workers'}"
     parts.append(workers + (f" × {phase.threads} threads" if phase.threads > 1 else ""))
+    if phase.accelerators:
+        parts[-1] = (
+            f"{phase.accelerators.count} × {phase.accelerators.loaders} loaders on {parts[-1]}"
+        )
     if phase.depth > 1:
         parts.append(f"queue depth {phase.depth}")
     if phase.cache is not CachePolicy.AS_FOUND:

@@ -1,4 +1,4 @@
-"""``aibench show``: one workload, claim or engine in full."""
+"""``aibench show``: one workload, claim, engine or data format in full."""
 
 import click
 
@@ -6,6 +6,7 @@ from aibench.cli.options import chosen_claims
 from aibench.cli.output import show
 from aibench.definition.workloads import find_workload, shipped_workloads
 from aibench.errors import Refused
+from aibench.formats.format import Format, format_named
 from aibench.model import Claim
 from aibench.registry import names, plugin
 from aibench.units import format_value
@@ -14,7 +15,7 @@ from aibench.units import format_value
 @click.command("show")
 @click.argument("name")
 def command(name: str) -> None:
-    """Show the workload, claim or engine NAME in full."""
+    """Show the workload, claim, engine or data format NAME in full."""
     workloads = [file.workload.name for file in shipped_workloads()]
     claims = {claim.id: claim for claim in chosen_claims(())}
     if name in workloads:
@@ -24,9 +25,20 @@ def command(name: str) -> None:
             show(line)
     elif name in names("engines"):
         show(f"{name}: {(type(plugin('engines', name)()).__doc__ or '').strip()}")
+    elif name in names("formats"):
+        for line in _format_lines(format_named(name)):
+            show(line)
     else:
-        known = ", ".join((*workloads, *claims, *names("engines")))
+        known = ", ".join((*workloads, *claims, *names("engines"), *names("formats")))
         raise Refused(f"nothing is called {name!r}; known: {known}")
+
+
+def _format_lines(form: Format) -> list[str]:
+    lines = [f"{form.name}: {form.summary}"]
+    for name, reading in form.readers.items():
+        order = "whole files in order" if reading.streams else "any sample by itself"
+        lines.append(f"  {name}: {reading.summary} ({order})")
+    return lines
 
 
 def _claim_lines(claim: Claim) -> list[str]:

@@ -98,4 +98,7 @@ def find_suite(name: str) -> tuple[WorkloadFile, ...]:
 
 
 #: The order in which a suite runs and a report reads: what users ask for first.
-_PLACES = {"load": 0, "checkpoint_save": 1, "checkpoint_load": 2, "block": 3, "metadata": 4}
+_PLACES = {
+    "load": 0, "train": 1, "checkpoint_save": 2, "checkpoint_load": 3, "ingest": 4,
+    "preprocess": 5, "serve": 6, "block": 7, "metadata": 8,
+}  # fmt: skip

@@ -9,15 +9,17 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Any
 
 from aibench import __version__
+from aibench.calls import Calls, burn, wait_until
 from aibench.engine import Report, Site
 from aibench.engines.pooled import measure
-from aibench.formats.files import size_classes, size_salt
+from aibench.formats.draws import size_salt
+from aibench.formats.files import size_of, sizes_of_classes
 from aibench.formats.mixing import mix_one
-from aibench.model import Measurement, Phase, Population, Target
-from aibench.workers.calls import Calls
+from aibench.model import Measurement, Operation, Phase, Population, Target
 from aibench.workers.loops import LOOPS
 
 _MASK = 2**64 - 1
@@ -46,7 +48,7 @@ class _Fake:
         self._population = population
         self._pace = pace
         self._now = 0
-        self._left = 0
+        self._left = self._size = 0
         self._sizes = _size_lookup(population)
 
     def tick(self, call: str, moved: int = 0) -> None:
@@ -57,14 +59,34 @@ class _Fake:
     def clock(self) -> int:
         return self._now
 
+    def wait(self, until: int) -> None:
+        self._now = max(self._now, until)
+
+    def burn(self, nanoseconds: int) -> None:
+        self._now += nanoseconds
+
     def begin(self, start: int) -> None:
         self._now = start
 
     def open(self, path: bytes, *_args: Any, **_kwargs: Any) -> int:
         self.tick("open")
-        if path[-11:-10] == b"f":
-            self._left = self._sizes(int(path[-10:]))
+        if path[-11:-10] == b"f" and path[:1] == b"d":
+            self._left = self._size = self._sizes(int(path[-10:]))
         return 0
+
+    def lseek(self, _fd: int, offset: int, whence: int) -> int:
+        self.tick("lseek")
+        if whence != os.SEEK_CUR:
+            self._left = self._size - offset if whence == os.SEEK_SET else -offset
+        return self._size - self._left
+
+    def pread(self, _fd: int, buffers: list[memoryview], offset: int) -> int:
+        count = max(min(self._size - offset, len(buffers[0])), 0)
+        self.tick("read", count)
+        return count
+
+    def touch(self, _mapped: object, _offset: int, length: int) -> None:
+        self.tick("touch", length)
 
     def readv(self, _fd: int, buffers: list[memoryview]) -> int:
         count = min(self._left, len(buffers[0]))
@@ -76,6 +98,11 @@ class _Fake:
         self.tick("write", len(data))
         return len(data)
 
+    def writev(self, _fd: int, buffers: list[memoryview]) -> int:
+        count = sum(map(len, buffers))
+        self.tick("write", count)
+        return count
+
     def call(self, name: str) -> Callable[..., Any]:
         def fake(*_args: Any, **_kwargs: Any) -> None:
             self.tick(name)
@@ -84,34 +111,52 @@ class _Fake:
 
     def calls(self) -> Calls:
         return Calls(
-            clock=self.clock, begin=self.begin, open=self.open, readv=self.readv,
+            clock=self.clock, wait=self.wait, burn=self.burn, begin=self.begin, open=self.open,
+            readv=self.readv,
+            pread=self.pread, lseek=self.lseek, touch=self.touch, map=self.call("map"),
+            unmap=self.call("unmap"), isatty=self.call("isatty"), flock=self.call("flock"),
+            fadvise=self.call("fadvise"),
             write=self.write, listdir=self.call("listdir"), fstat=self.call("fstat"),
             fsync=self.call("fsync"), close=self.call("close"), stat=self.call("stat"),
             push=self.call("push"), ftruncate=self.call("ftruncate"), mkdir=self.call("mkdir"),
             rename=self.call("rename"), unlink=self.call("unlink"),
+            writev=self.writev, rmdir=self.call("rmdir"),
         )  # fmt: skip
 
 
 def _size_lookup(population: Population) -> Callable[[int], int]:
     """Sizes as `formats.files` gives them, by plain integers: one call a file, no array."""
-    if population.sizes.distribution == "fixed":
+    if population.samples_per_file > 1:
+        return lru_cache(maxsize=1024)(partial(size_of, population))
+    if population.format == "files" and population.sizes.distribution == "fixed":
         size = population.sizes.mean
         return lambda _index: size
-    table: list[int] = size_classes(population.sizes).tolist()
+    table: list[int] = sizes_of_classes(population).tolist()
+    if population.sizes.distribution == "listed":
+        return table.__getitem__
     start = size_salt(population)
     return lambda index: table[mix_one((start + index) & _MASK) >> 52]
 
 
 def _instant_calls(population: Population) -> Calls:
-    """Calls that take no time and do nothing, under the real clock."""
+    """Calls that take no time and do nothing, under the real clock; to wait and to burn is real."""
     lookup = _size_lookup(population)
-    left = 0
+    left = size = 0
 
     def open_(path: bytes, *_args: Any, **_kwargs: Any) -> int:
-        nonlocal left
-        if path[-11:-10] == b"f":
-            left = lookup(int(path[-10:]))
+        nonlocal left, size
+        if path[-11:-10] == b"f" and path[:1] == b"d":
+            left = size = lookup(int(path[-10:]))
         return 0
+
+    def lseek(_fd: int, offset: int, whence: int) -> int:
+        nonlocal left
+        if whence != os.SEEK_CUR:
+            left = size - offset if whence == os.SEEK_SET else -offset
+        return size - left
+
+    def pread(_fd: int, buffers: list[memoryview], offset: int) -> int:
+        return max(min(size - offset, len(buffers[0])), 0)
 
     def readv(_fd: int, buffers: list[memoryview]) -> int:
         nonlocal left
@@ -122,13 +167,20 @@ def _instant_calls(population: Population) -> Calls:
     def write(_fd: int, data: memoryview) -> int:
         return len(data)
 
+    def writev(_fd: int, buffers: list[memoryview]) -> int:
+        return sum(map(len, buffers))
+
     def nothing(*_args: Any, **_kwargs: Any) -> None:
         return None
 
     return Calls(
-        clock=time.perf_counter_ns, begin=nothing, open=open_, readv=readv, write=write,
+        clock=time.perf_counter_ns, wait=wait_until, burn=burn, begin=nothing, open=open_,
+        readv=readv, write=write,
+        pread=pread, lseek=lseek, touch=nothing, map=nothing, unmap=nothing, isatty=nothing,
+        flock=nothing, fadvise=nothing,
         listdir=nothing, fstat=nothing, fsync=nothing, close=nothing, stat=nothing,
         push=nothing, ftruncate=nothing, mkdir=nothing, rename=nothing, unlink=nothing,
+        writev=writev, rmdir=nothing,
     )  # fmt: skip
 
 
@@ -147,6 +199,8 @@ class NullEngine:
     def refusal(self, phase: Phase, target: Target) -> str | None:
         """Why this engine can't do ``phase``: only what no loop of ours does."""
         del target
+        if phase.operation is Operation.COMPARE:
+            return "engine null keeps nothing to be compared; --set verify=false leaves that out"
         if phase.operation in LOOPS:
             return None
         return f"engine null can't do {phase.operation.value}; fio has a null engine of its own"

@@ -1,14 +1,16 @@
 """From the outcomes of a pool of workers to one measurement; shared by posix and null."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from aibench.calls import Calls
 from aibench.engine import Report, Site
-from aibench.model import Finding, Measurement, Operation, Phase, WorkerResult
+from aibench.model import Finding, Measurement, Operation, Phase, Training, WorkerResult
 from aibench.stats.histogram import merge
-from aibench.workers.calls import Calls
 from aibench.workers.job import Job, Outcome
 from aibench.workers.log import merge_intervals
 from aibench.workers.loops import LOOPS
+from aibench.workers.loops.feed import conductor_of
 from aibench.workers.pool import run_pool
 
 
@@ -23,6 +25,7 @@ def measure(
     journal: str | None = None,
 ) -> Measurement:
     """Run ``phase`` in worker processes, with ``calls`` behind it."""
+    conductor = conductor_of(phase, site.seed)
     job = Job(
         phase=phase,
         directory=directory or f"{site.root}/{phase.population.directory}",
@@ -30,9 +33,20 @@ def measure(
         calls=calls,
         only=only,
         journal=journal,
+        conductor=conductor,
     )
     start, outcomes = run_pool(job, LOOPS[phase.operation], report, site.patience_ns)
-    return collect(phase, site, start, outcomes)
+    measured = collect(phase, site, start, outcomes)
+    if conductor is None:
+        return measured
+    training = Training(
+        batch=phase.batch,
+        accelerators=conductor.results(site.host, min(outcome.start_ns for outcome in outcomes)),
+        series=merge_intervals(o.steps for o in outcomes if o.steps is not None),
+    )
+    first = max(each.first_batch_ns for each in training.accelerators)
+    timers = {**measured.timers, "first_batch": first} if first else measured.timers
+    return replace(measured, training=training, timers=timers)
 
 
 def collect(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -> Measurement:
@@ -61,6 +75,8 @@ def collect(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -
         },
         series=merge_intervals(o.intervals for o in outcomes if o.intervals is not None),
         workers=tuple(_result(phase, site, start, outcome) for outcome in outcomes),
+        errors=sum(outcome.errors for outcome in outcomes),
+        wrong_bytes=_wrong_bytes(outcomes),
         warnings=_warnings(phase, outcomes),
     )
 
@@ -79,17 +95,27 @@ def _result(phase: Phase, site: Site, start: int, outcome: Outcome) -> WorkerRes
     )
 
 
+def _wrong_bytes(outcomes: Sequence[Outcome]) -> int | None:
+    """The bytes that comparisons found wrong; None where nothing was compared."""
+    found = [o.wrong_bytes for o in outcomes if o.wrong_bytes is not None]
+    return sum(found) if found else None
+
+
 def _warnings(phase: Phase, outcomes: Sequence[Outcome]) -> tuple[Finding, ...]:
     generated = sum(
         o.histograms["generate"].total_ns for o in outcomes if "generate" in o.histograms
     )
     spent = sum(outcome.end_ns - outcome.start_ns for outcome in outcomes)
-    if phase.operation is not Operation.SAVE_SHARDS or generated <= 0.02 * spent:
+    made = phase.operation in (Operation.SAVE_SHARDS, Operation.INGEST)
+    if not made or generated <= 0.02 * spent:
         return ()
+    why = "it is more than a worker may hold in memory"
+    if phase.checkpoints > 1:
+        why = "each checkpoint has its own"
     return (
         Finding(
             code="generated_while_writing",
-            message=f"{generated / spent:.0%} of the time went into making the data: a shard is "
-            "larger than the memory that a rank may hold, so the rate is a lower bound",
+            message=f"{generated / spent:.0%} of the time went into making the data: {why}, so the "
+            "rate is a lower bound",
         ),
     )

@@ -2,16 +2,39 @@
 
 import platform
 
+from aibench.calls import real_calls
 from aibench.engine import Report, Site
 from aibench.engines.pooled import measure
 from aibench.model import WRITES, CachePolicy, Measurement, Operation, Phase, Target
-from aibench.workers.calls import real_calls
 from aibench.workers.log import CAPACITY
 from aibench.workers.loops import LOOPS
 
-_HAS_DIRECT = frozenset({Operation.READ_FILES, Operation.LOAD_SHARDS, Operation.SAVE_SHARDS})
+#: Readers that imitate nothing which opens its files in a way of its own.
+_CHOOSES_FLAGS = ("lean", "stat")
+_HAS_DIRECT = frozenset(
+    {
+        Operation.READ_FILES,
+        Operation.LOAD_SHARDS,
+        Operation.SAVE_SHARDS,
+        Operation.SERVE_BLOCKS,
+    }
+)
 #: What changes the target can't be done to the same files again.
 _ONCE = frozenset({Operation.CREATE, Operation.RENAME, Operation.DELETE}) | WRITES
+
+
+def _not_direct(phase: Phase) -> str:
+    """Why ``phase`` can't pass the page cache by; empty where it can."""
+    what = phase.operation.value
+    if phase.operation is Operation.WRITE_FILES:
+        return f": engine posix does {what} through the page cache"
+    if phase.operation not in _HAS_DIRECT:
+        return f" means nothing for {what}"
+    if phase.accelerators or phase.rate or phase.population.format != "files":
+        return f": format {phase.population.format} is read through the page cache here"
+    if phase.reader not in _CHOOSES_FLAGS:
+        return f": what reader {phase.reader!r} imitates goes through the page cache"
+    return ""
 
 
 class PosixEngine:
@@ -29,10 +52,8 @@ class PosixEngine:
         what = phase.operation.value
         if phase.operation not in LOOPS:
             return f"engine posix can't do {what}: it has no queue depth; engine fio can"
-        if phase.cache is CachePolicy.DIRECT and phase.operation is Operation.WRITE_FILES:
-            return f"cache policy direct: engine posix does {what} through the page cache"
-        if phase.cache is CachePolicy.DIRECT and phase.operation not in _HAS_DIRECT:
-            return f"cache policy direct means nothing for {what}"
+        if phase.cache is CachePolicy.DIRECT and (why := _not_direct(phase)):
+            return f"cache policy direct{why}"
         if phase.runtime_ns and phase.operation in _ONCE:
             return f"{what} ends when all is done once: it can't be bounded in time"
         if phase.batch > CAPACITY:

@@ -1,18 +1,15 @@
-"""Plain files, one a sample or shard: names and sizes follow from the index alone."""
+"""The files of a population: names and sizes follow from the index alone, in every format."""
 
+from collections.abc import Iterator
 from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from aibench.formats.mixing import key, mix
-from aibench.model import Population, Sizes
+from aibench.formats.draws import Sizes64, sample_sizes, size_classes
+from aibench.formats.format import format_of, sizes_in
+from aibench.model import Population
 
-#: Size classes of a distribution; the index picks one by `mix`.
-_CLASSES = 4096
-_HALVINGS = 120
-#: Beyond this many files the total is the expectation, not the sum: for photographs they differ by
+#: Beyond this many samples the total is an expectation, not the sum: for photographs they differ by
 #: less than 0.1 %, for the widest spread that a workload can ask for by a few per cent.
 _COUNTED = 4_000_000
 _GRANULE_BYTES = 16 * 2**20
@@ -20,7 +17,10 @@ _GRANULE_BYTES = 16 * 2**20
 _BLOCK = 4096
 _NAMES_PER_BLOCK = 100
 
-Sizes64 = NDArray[np.int64]
+#: Files whose sizes are worked out at once, and from which an expectation is taken.
+_AT_ONCE = 2**12
+#: Files of which it is worked out how large the ones beside them are.
+_LOOKED_AT = 16
 
 #: The digits of small numbers as the bytes of one integer: one gather writes four digits.
 _FOUR = np.frombuffer(b"".join(b"%04d" % n for n in range(10_000)), dtype=np.uint32)
@@ -65,6 +65,24 @@ def paths_of(population: Population, indices: Sizes64) -> list[bytes]:
     return paths
 
 
+def suffixes_of(population: Population) -> tuple[str, ...]:
+    """What each number's files have after their names: nothing, and what lies beside them."""
+    if population.format == "files":
+        return ("",)
+    return ("", *format_of(population).sidecars)
+
+
+def all_paths_of(population: Population, index: int) -> Iterator[str]:
+    """The path of file ``index``, and of each file that lies beside it."""
+    path = path_of(population, index)
+    return (path + suffix for suffix in suffixes_of(population))
+
+
+def file_count(population: Population) -> int:
+    """How many files there are, with those that lie beside others."""
+    return population.files * len(suffixes_of(population))
+
+
 def directory_count(population: Population) -> int:
     """How many directories the files lie in."""
     return -(-population.files // population.files_per_directory)
@@ -72,70 +90,96 @@ def directory_count(population: Population) -> int:
 
 def granule(population: Population) -> int:
     """How many files are generated, and noted as done, together: at most 1000, or 16 MiB."""
-    fitting = _GRANULE_BYTES // max(population.sizes.mean, 1)
+    fitting = _GRANULE_BYTES // max(population.sizes.mean * population.samples_per_file, 1)
     return max(1, min(population.files_per_directory, fitting, 1000))
-
-
-@lru_cache(maxsize=64)
-def size_classes(sizes: Sizes) -> Sizes64:
-    """The size in bytes of each class; their mean is that of ``sizes``, to the byte."""
-    if sizes.distribution == "fixed":
-        return np.full(_CLASSES, sizes.mean, dtype=np.int64)
-    normal = NormalDist()
-    deviations = np.array([normal.inv_cdf((i + 0.5) / _CLASSES) for i in range(_CLASSES)])
-    shape = np.exp(sizes.sigma * deviations)
-    low, high = 0.0, sizes.largest / float(shape[0])  # here all of them would be the largest
-    for _ in range(_HALVINGS):
-        median = (low + high) / 2
-        if np.clip(median * shape, sizes.smallest, sizes.largest).mean() < sizes.mean:
-            low = median
-        else:
-            high = median
-    table = np.clip(np.rint(high * shape), sizes.smallest, sizes.largest).astype(np.int64)
-    excess = int(table.sum()) - sizes.mean * _CLASSES
-    movable = np.flatnonzero(table > sizes.smallest if excess > 0 else table < sizes.largest)
-    table[movable[: abs(excess)]] -= np.sign(excess)
-    return table
-
-
-def size_salt(population: Population) -> int:
-    """What is added to a file's index before `mix` picks its size class by the top 12 bits."""
-    return key(population.seed, 0x73697A65)
 
 
 def sizes_of(population: Population, indices: Sizes64) -> Sizes64:
     """The sizes in bytes of many files."""
+    if population.format == "files":
+        return sample_sizes(population, indices)
+    return format_of(population).file_sizes(population, _samples_in(population, indices))
+
+
+def _samples_in(population: Population, indices: Sizes64) -> Sizes64:
+    """The sizes of the samples in files, one row a file; empty rows where they don't matter."""
+    if format_of(population).windows is not None:
+        return np.empty((len(indices), 0), dtype=np.int64)
+    return sizes_in(population, indices)
+
+
+def size_of(population: Population, index: int, suffix: str = "") -> int:
+    """The size in bytes of file ``index``, or of the one beside it with that ``suffix``."""
+    which = np.array([index], dtype=np.int64)
+    if not suffix:
+        return int(sizes_of(population, which)[0])
+    sidecar = format_of(population).sidecars[suffix]
+    return int(sidecar.sizes(population, _samples_in(population, which))[0])
+
+
+def sizes_of_classes(population: Population) -> Sizes64:
+    """The sizes of files with one sample each, by the size class of the sample."""
     table = size_classes(population.sizes)
-    if population.sizes.distribution == "fixed":
-        return np.full(len(indices), population.sizes.mean, dtype=np.int64)
-    start = np.uint64(size_salt(population))
-    return table[(mix(start + indices.astype(np.uint64)) >> np.uint64(52)).astype(np.int64)]
-
-
-def size_of(population: Population, index: int) -> int:
-    """The size in bytes of file ``index``."""
-    return int(sizes_of(population, np.array([index], dtype=np.int64))[0])
+    if population.format == "files":
+        return table
+    return format_of(population).file_sizes(population, table[:, None])
 
 
 def largest_size(population: Population) -> int:
     """The largest size in bytes that a file of ``population`` can have."""
-    return int(size_classes(population.sizes).max())
+    if _is_even(population):
+        return size_of(population, 0)
+    largest = size_classes(population.sizes).max()
+    if population.format == "files":
+        return int(largest)
+    samples = np.full((1, population.samples_per_file), largest, dtype=np.int64)
+    return int(format_of(population).file_sizes(population, samples)[0])
 
 
 def space_bytes(population: Population) -> int:
     """The space that all files and directories take, in blocks of 4 KiB; the expectation."""
-    blocks = -(-size_classes(population.sizes) // _BLOCK)
-    names = _BLOCK * (directory_count(population) + population.files // _NAMES_PER_BLOCK)
+    names = _BLOCK * (directory_count(population) + file_count(population) // _NAMES_PER_BLOCK)
+    names += _space_beside(population)
+    if population.samples_per_file > 1:
+        return total_bytes(population) + population.files * _BLOCK + names
+    blocks = -(-sizes_of_classes(population) // _BLOCK)
     return int(population.files * _BLOCK * blocks.mean()) + names
 
 
 @lru_cache(maxsize=64)
-def total_bytes(population: Population) -> int:
-    """The bytes of all files; exact up to 4 million files, the expectation beyond."""
-    if population.sizes.distribution == "fixed" or population.files > _COUNTED:
-        return population.files * population.sizes.mean
+def _space_beside(population: Population) -> int:
+    """The space that what lies beside the files takes, from a few of them."""
+    step = max(population.files // _LOOKED_AT, 1)
+    looked = range(0, population.files, step)
     total = 0
-    for start in range(0, population.files, 2**18):
-        stop = min(start + 2**18, population.files)
+    for suffix in suffixes_of(population)[1:]:
+        sizes = [size_of(population, index, suffix) for index in looked]
+        total += sum(-(-size // _BLOCK) * _BLOCK for size in sizes) * population.files
+    return total // len(looked)
+
+
+def _is_even(population: Population) -> bool:
+    """Whether all files have the same size."""
+    if population.sizes.distribution == "fixed":
+        return True
+    return population.format != "files" and format_of(population).windows is not None
+
+
+@lru_cache(maxsize=64)
+def total_bytes(population: Population) -> int:
+    """The bytes of all files, without what lies beside them.
+
+    Exact up to 4 million samples, the expectation beyond.
+    """
+    if _is_even(population):
+        return population.files * size_of(population, 0)
+    files = population.files
+    counted = files if population.samples <= _COUNTED else min(files, _AT_ONCE)
+    if population.samples_per_file == 1 and counted < files:
+        return int(files * sizes_of_classes(population).mean())
+    total = 0
+    step = max(_AT_ONCE * 64 // population.samples_per_file, 1)
+    for start in range(0, counted, step):
+        stop = min(start + step, counted)
         total += int(sizes_of(population, np.arange(start, stop, dtype=np.int64)).sum())
-    return total
+    return total * files // counted

@@ -18,7 +18,15 @@ MOST_FILES = 10**10
 
 
 def dataset(
-    workload: str, *, files: int, sizes: Sizes, seed: int, files_per_directory: int = 1000
+    workload: str,
+    *,
+    files: int,
+    sizes: Sizes,
+    seed: int,
+    files_per_directory: int = 1000,
+    format: str = "files",  # noqa: A002 - what it is called everywhere else
+    samples_per_file: int = 1,
+    token_bytes: int = 2,
 ) -> Population:
     """Data that stays for the next run; its directory carries the beginning of its digest."""
     _refuse_too_many(files)
@@ -28,6 +36,9 @@ def dataset(
         sizes=sizes,
         seed=seed,
         files_per_directory=files_per_directory,
+        format=format,
+        samples_per_file=samples_per_file,
+        token_bytes=token_bytes,
     )
     return replace(population, directory=f"data/{workload}-{population.digest[:12]}")
 

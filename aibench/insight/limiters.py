@@ -15,20 +15,23 @@ from aibench.insight.facts import (
 )
 from aibench.insight.thresholds import ALL, FULL, LOW, MOST, NEAR, QUEUE
 from aibench.insight.wording import common, percent
-from aibench.metrics import CLIENT_BOUND_BELOW, headroom
+from aibench.metrics import CLIENT_BOUND_BELOW, headroom, stalled
 from aibench.model import CacheState, Environment, Operation, Phase, Sample, Target, Why
+from aibench.pipeline import SOURCE_BOUND, source_share
 from aibench.units import format_count, format_duration, format_rate
 
 #: Operations of so many bytes that their time is that of the bytes.
 _LARGE = (Operation.SAVE_SHARDS, Operation.LOAD_SHARDS, Operation.WRITE_FILES)
+#: Accelerators that lose no more than this share of their time to late batches are fed.
+_FED = 0.02
 
 
 def why(phase: Phase, sample: Sample, target: Target, environment: Environment) -> Why:
     """What limited ``sample``, as far as its figures tell; a pure function of the record.
 
-    The first of ``harness``, ``client_cpu``, ``cache``, ``network``, ``slots``, ``latency``,
-    ``server`` and ``device`` whose figures are there and say so; else ``unknown``, with what is
-    missing.
+    The first of ``harness``, ``client_cpu``, ``source``, ``cache``, ``accelerators``, ``network``,
+    ``slots``, ``latency``, ``server`` and ``device`` whose figures are there and say so; else
+    ``unknown``, with what is missing.
     """
     facts = Facts(phase=phase, sample=sample, target=target, environment=environment)
     for rule in _RULES:
@@ -61,6 +64,18 @@ def _harness(facts: Facts) -> Why | None:
     )
 
 
+def _source(facts: Facts) -> Why | None:
+    share = source_share(facts.sample.measurement)
+    if share is None or share <= SOURCE_BOUND:
+        return None
+    return _answer(
+        facts,
+        "source",
+        f"the source was the limit: reading it took {percent(share)} of the time",
+        "copy from a faster source, or leave the source out: then the data is made in memory",
+    )
+
+
 def _client_cpu(facts: Facts) -> Why | None:
     busy = busy_client(facts)
     if busy is None:
@@ -86,6 +101,20 @@ def _cache(facts: Facts) -> Why | None:
         f"the page cache served {part} of the data, so this says nothing about storage "
         f"({evidence.reason})",
         "measure with --cache cold or --cache direct, or with more data than memory",
+    )
+
+
+def _accelerators(facts: Facts) -> Why | None:
+    training = facts.sample.measurement.training
+    lost = stalled(training) if training else None
+    if lost is None or lost > _FED:
+        return None
+    return _answer(
+        facts,
+        "accelerators",
+        f"the accelerators were the limit: late batches cost {percent(lost)} of their time, so the "
+        "target gave all that they asked for",
+        "try more accelerators, to see how many of them it can feed",
     )
 
 
@@ -224,7 +253,9 @@ def _missing(facts: Facts) -> list[str]:
 _RULES: tuple[Callable[[Facts], Why | None], ...] = (
     _harness,
     _client_cpu,
+    _source,
     _cache,
+    _accelerators,
     _network,
     _slots,
     _latency,

@@ -15,6 +15,10 @@ _NOUNS = {
     Operation.WRITE_FILES: "file",
     Operation.SAVE_SHARDS: "shard",
     Operation.LOAD_SHARDS: "shard",
+    Operation.INGEST: "file",
+    Operation.COMPARE: "file",
+    Operation.SERVE_BLOCKS: "block",
+    Operation.PREPROCESS: "sample",
     Operation.READ_BLOCKS: "block",
     Operation.WRITE_BLOCKS: "block",
 }

@@ -1,23 +1,24 @@
 """The nouns: frozen values that touch nothing. Bytes, nanoseconds and counts inside."""
 
+from aibench.model.accelerators import Accelerators
 from aibench.model.claim import Claim, Estimate, Interpretation, Status, System, Verdict
+from aibench.model.metric import Metric
+from aibench.model.operation import READS, WRITES, Operation
 from aibench.model.plan import (
-    READS,
-    WRITES,
     CachePolicy,
-    Operation,
     Order,
     Phase,
     Plan,
     Population,
-    Reader,
     Sizes,
     Stage,
     SyncPolicy,
+    Transform,
     Workload,
 )
 from aibench.model.record import Environment, RunRecord, Target
 from aibench.model.sample import (
+    Accelerated,
     CacheState,
     Ceiling,
     Evidence,
@@ -27,13 +28,17 @@ from aibench.model.sample import (
     Sample,
     Series,
     ToolRun,
+    Training,
     WorkerResult,
 )
+from aibench.model.serving import Serving
 from aibench.model.telemetry import NfsFigures, NfsOperation, Telemetry, Why
 
 __all__ = [
     "READS",
     "WRITES",
+    "Accelerated",
+    "Accelerators",
     "CachePolicy",
     "CacheState",
     "Ceiling",
@@ -45,6 +50,7 @@ __all__ = [
     "Histogram",
     "Interpretation",
     "Measurement",
+    "Metric",
     "NfsFigures",
     "NfsOperation",
     "Operation",
@@ -52,10 +58,10 @@ __all__ = [
     "Phase",
     "Plan",
     "Population",
-    "Reader",
     "RunRecord",
     "Sample",
     "Series",
+    "Serving",
     "Sizes",
     "Stage",
     "Status",
@@ -64,6 +70,8 @@ __all__ = [
     "Target",
     "Telemetry",
     "ToolRun",
+    "Training",
+    "Transform",
     "Verdict",
     "Why",
     "WorkerResult",

@@ -2,33 +2,15 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-
-class Operation(StrEnum):
-    """What a phase does. Engines refuse the ones they can't do."""
-
-    WRITE_FILES = "write_files"
-    READ_FILES = "read_files"
-    SAVE_SHARDS = "save_shards"
-    LOAD_SHARDS = "load_shards"
-    CREATE = "create"
-    STAT = "stat"
-    OPEN_CLOSE = "open_close"
-    LIST = "list"
-    RENAME = "rename"
-    DELETE = "delete"
-    READ_BLOCKS = "read_blocks"
-    WRITE_BLOCKS = "write_blocks"
-
-
-#: Operations whose bytes can come from a cache, so that they need evidence.
-READS = frozenset({Operation.READ_FILES, Operation.LOAD_SHARDS, Operation.READ_BLOCKS})
-#: Operations that move data to the target.
-WRITES = frozenset({Operation.WRITE_FILES, Operation.SAVE_SHARDS, Operation.WRITE_BLOCKS})
+from aibench.model.accelerators import Accelerators
+from aibench.model.operation import Operation
+from aibench.model.serving import Serving
 
 
 class CachePolicy(StrEnum):
@@ -56,17 +38,6 @@ class SyncPolicy(StrEnum):
     COMMIT = "commit"
 
 
-class Reader(StrEnum):
-    """The system calls that read one file whole.
-
-    ``lean``: open, read, close, as storage benchmarks do. ``stat``: open, fstat, read, close, as a
-    data loader does at least.
-    """
-
-    LEAN = "lean"
-    STAT = "stat"
-
-
 class Order(StrEnum):
     """The order of access: ``sequential``, or ``shuffled`` by a seeded permutation."""
 
@@ -76,10 +47,11 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """File sizes in bytes: ``fixed`` at ``mean``, or ``lognormal`` with that arithmetic mean.
+    """Sizes in bytes: ``fixed`` at ``mean``, ``lognormal`` with that mean, or ``listed``.
 
     ``sigma`` is the standard deviation of the natural logarithm. The distribution is cut at
-    ``smallest`` and ``largest``; the mean holds after the cut.
+    ``smallest`` and ``largest``; the arithmetic mean holds after the cut. A list has pairs of a
+    count and a size, in the order of the samples.
     """
 
     distribution: str
@@ -87,12 +59,17 @@ class Sizes:
     sigma: float = 0.0
     smallest: int = 1
     largest: int = 2**40
+    listed: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.distribution not in ("fixed", "lognormal"):
+        if self.distribution not in ("fixed", "lognormal", "listed"):
             raise ValueError(f"no size distribution {self.distribution!r}")
         if not 0 <= self.smallest <= self.mean <= self.largest:
             raise ValueError("sizes need smallest <= mean <= largest")
+        if (self.distribution == "listed") != bool(self.listed):
+            raise ValueError("a list of sizes belongs to the distribution 'listed'")
+        if any(count < 1 or size < 0 for count, size in self.listed):
+            raise ValueError("a list has counts from 1 and sizes from 0 on")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +77,10 @@ class Population:
     """A set of files under the workspace: names and contents follow from the index and the seed.
 
     ``directory`` is relative to the workspace. ``persistent`` data stays for the next run with
-    an equal digest; the rest is removed at the end.
+    an equal digest; the rest is removed at the end. ``sizes`` are those of the samples, of which
+    each file holds ``samples_per_file`` in the way of its ``format``; where they are documents of
+    tokens, a token has ``token_bytes``. ``tensors`` are sizes that repeat: of those into which the
+    shards of a checkpoint are cut.
     """
 
     directory: str
@@ -110,10 +90,27 @@ class Population:
     files_per_directory: int = 1000
     persistent: bool = True
     format: str = "files"
+    samples_per_file: int = 1
+    token_bytes: int = 2
+    tensors: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.files < 1 or self.files_per_directory < 1:
-            raise ValueError("a population has at least one file, and one file a directory")
+        if min(self.files, self.files_per_directory, self.samples_per_file) < 1:
+            raise ValueError(
+                "a population has at least one file, one file a directory and one sample a file"
+            )
+        if self.format == "files" and self.samples_per_file != 1:
+            raise ValueError("a plain file holds one sample")
+        if any(size < 1 for size in self.tensors):
+            raise ValueError("a tensor has at least one byte")
+        listed = sum(count for count, _ in self.sizes.listed)
+        if listed and listed != self.samples:
+            raise ValueError(f"{listed} sizes are listed for {self.samples} samples")
+
+    @property
+    def samples(self) -> int:
+        """How many samples all files hold."""
+        return self.files * self.samples_per_file
 
     @property
     def digest(self) -> str:
@@ -124,13 +121,42 @@ class Population:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Transform:
+    """What becomes of samples: ``sample_bytes`` of each, ``samples_per_file`` of them in a file.
+
+    ``cpu_ns`` is the time of one core that it takes. Files are those of ``output``; each thread of
+    control writes its own.
+    """
+
+    output: Population
+    cpu_ns: int
+    sample_bytes: int
+    samples_per_file: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
     """One thing that is done to the target, by ``processes`` × ``threads`` on each host.
 
     ``io_size`` is the largest number of bytes of one system call. ``batch`` groups the files of
     a loader. ``runtime_ns`` bounds a phase in time; 0 means until all is done once. ``depth`` is
     the I/O queue depth of one process. ``shift`` is by how many processes a reader is moved from
-    the one that wrote. Only ``measured`` phases give results; the others prepare.
+    the one that wrote. ``shares`` are the files of each thread of control, where they don't all
+    have as many. ``reader`` names the way in which samples are read, one of those that the
+    format of the population has; ``python`` is the version whose input and output it emulates, and
+    ``window`` the tokens of one sample where the data are documents of tokens.
+    ``rate`` is how many operations a second all threads of control begin, together and evenly;
+    latencies count from when each was to begin. 0: each begins when the one before has ended.
+    ``checkpoints`` are saved one after the other, each in a directory of its own, of which the last
+    ``keep`` stay (0: all); where they are ``marked``, the first file of each is written when all
+    others are, and tells that it is complete. With ``snapshot`` the state is copied first, and what
+    follows is said to be in the background. ``reads`` are the files, from one to before another,
+    that each thread of control loads, where that is not its own share of them.
+    ``epoch`` counts from 0; each has an order of its own. Only ``measured`` phases give results;
+    the others prepare. With ``accelerators`` each thread of control is one of their loaders.
+    ``source`` is the directory that files are collected from, or empty where they are made. With
+    ``serving`` each thread of control serves requests from its share of the files, with a
+    ``transform`` it writes what it makes of them.
     """
 
     name: str
@@ -141,23 +167,54 @@ class Phase:
     order: Order = Order.SEQUENTIAL
     cache: CachePolicy = CachePolicy.AS_FOUND
     sync: SyncPolicy = SyncPolicy.NONE
-    reader: Reader = Reader.STAT
+    reader: str = "stat"
+    python: str = "3.11"
+    window: int = 0
+    epoch: int = 0
+    rate: float = 0.0
     io_size: int = 2**20
     batch: int = 1
     depth: int = 1
     shift: int = 0
+    shares: tuple[int, ...] = ()
+    checkpoints: int = 1
+    keep: int = 0
+    marked: bool = False
+    snapshot: bool = False
+    reads: tuple[tuple[int, int], ...] = ()
     runtime_ns: int = 0
+    source: str = ""
+    accelerators: Accelerators | None = None
+    serving: Serving | None = None
+    transform: Transform | None = None
     measured: bool = True
 
     def __post_init__(self) -> None:
         for name in ("processes", "threads", "io_size", "batch", "depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"phase {self.name!r}: {name} must be at least 1")
+        if not 0 <= self.rate < math.inf:
+            raise ValueError(f"phase {self.name!r}: a rate is 0 or more operations a second")
+        if self.checkpoints < 1 or self.keep < 0 or self.population.files % self.checkpoints:
+            raise ValueError(f"phase {self.name!r}: all checkpoints have the same number of files")
+        if self.reads and len(self.reads) != self.slots:
+            raise ValueError(f"phase {self.name!r}: each thread has files of its own to load")
+        given = (len(self.shares), sum(self.shares) * self.checkpoints)
+        if self.shares and given != (self.slots, self.population.files):
+            raise ValueError(f"phase {self.name!r}: each thread has its share, all files together")
+        if self.accelerators and self.slots != self.accelerators.seats:
+            raise ValueError(f"phase {self.name!r}: each thread is one loader of one accelerator")
 
     @property
     def slots(self) -> int:
         """How many threads of control do this phase on one host."""
         return self.processes * self.threads
+
+    @property
+    def sample_bytes(self) -> int:
+        """The bytes of a sample, in the mean, without what a format puts around it."""
+        population = self.population
+        return (self.window + 1) * population.token_bytes if self.window else population.sizes.mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

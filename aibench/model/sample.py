@@ -64,6 +64,47 @@ class WorkerResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerated:
+    """What one emulated accelerator did in ``steps``, of the samples of ``bytes`` bytes.
+
+    It had its first batch at ``first_batch_ns``, ended its first step at ``first_step_ns`` and its
+    last one at ``end_ns``, in nanoseconds after the common start. What it did between the last
+    two is one of waiting for a batch, computing, and waiting for the others at a barrier. By
+    ``stall_ns`` its steps were longer than the longest computing in them: batches were late, its
+    own or those of the others at its barrier.
+    """
+
+    host: str
+    number: int
+    steps: int
+    bytes: int
+    first_batch_ns: int
+    first_step_ns: int
+    end_ns: int
+    wait_ns: int
+    compute_ns: int
+    barrier_ns: int
+    stall_ns: int
+
+    def __post_init__(self) -> None:
+        if self.wait_ns + self.compute_ns + self.barrier_ns != self.end_ns - self.first_step_ns:
+            raise ValueError("an accelerator waits, computes or stands at a barrier, all the time")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """What emulated accelerators did, step by step of ``batch`` samples.
+
+    ``series`` counts their steps after the first, with the bytes of the batches; its latencies
+    are those of whole steps.
+    """
+
+    batch: int
+    accelerators: tuple[Accelerated, ...]
+    series: Series | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRun:
     """What really ran: the tool, its own version, the exact command and the job file."""
 
@@ -82,6 +123,8 @@ class Measurement:
     ``timers`` holds named durations that are the largest over all workers, such as ``blocked``
     and ``durable``. ``histograms`` has one entry for each type of operation; the one named
     ``whole`` is the complete operation (file, request, call). ``errors`` counts failed operations.
+    ``training`` is there where accelerators were emulated, ``wrong_bytes`` where what was read was
+    compared with what it had to be; then ``errors`` counts the files with any.
     """
 
     operations: int
@@ -96,6 +139,8 @@ class Measurement:
     series: Series | None = None
     workers: tuple[WorkerResult, ...] = ()
     tool: ToolRun | None = None
+    training: Training | None = None
+    wrong_bytes: int | None = None
     warnings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
@@ -144,11 +189,16 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ceiling:
-    """What the harness did in the same phase with no I/O behind it, by the null engine."""
+    """What the harness did in the same phase with no I/O behind it, by the null engine.
+
+    Where accelerators are emulated, the counts are those of loaders that no accelerator holds up,
+    and ``training`` is how busy loaders without I/O keep the accelerators.
+    """
 
     operations: int
     bytes: int
     elapsed_ns: int
+    training: Training | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

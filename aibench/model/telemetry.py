@@ -102,8 +102,8 @@ class Why:
     """What limited a phase, as far as its figures tell.
 
     ``limiter`` is one of ``harness``, ``client_cpu``, ``network``, ``slots``, ``server``,
-    ``device``, ``cache``, ``latency`` and ``unknown``. ``sentence`` says it plainly, ``figures``
-    are what says so, ``next_step`` is what to try.
+    ``device``, ``cache``, ``latency``, ``source`` and ``unknown``. ``sentence`` says it plainly,
+    ``figures`` are what says so, ``next_step`` is what to try.
     """
 
     limiter: str

@@ -32,6 +32,7 @@ def sample_part(phase: Phase, sample: Sample, unit: str) -> dict[str, Any]:
         "telemetry": plain(sample.telemetry),
         "nfs": plain(sample.nfs),
         "workers": plain(measured.workers),
+        "training": plain(measured.training),
         "slowest": _slowest(sample),
         "tool": plain(measured.tool),
         "warnings": plain(remarks(phase, sample)),

@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from aibench.reporters import steadiness, wording
+from aibench.reporters import feeding, steadiness, wording
 from aibench.reporters.clean import cleaned
 
 #: Colours of the sixteen that every terminal theme defines; the words say the same.
@@ -207,6 +207,7 @@ def _phase_notes(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
         alike.setdefault(wording.asked(phase), []).append(phase["name"])
     for asked, names in alike.items():
         yield f"{', '.join(names)}: {asked}."
+    yield from feeding.fed(phases)
     yield from wording.findings(phases)
     yield from steadiness.sentences(phases)
     yield from wording.limits(phases, brief=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from aibench.reporters import feeding
 from aibench.units import (
     format_count,
     format_duration,
@@ -220,6 +221,8 @@ def asked(phase: dict[str, Any]) -> str:
         f"{counted(settings['processes'], 'process')} × {counted(settings['threads'], 'thread')}"
     )
     parts = [workers, _population(settings), settings["order"]]
+    if settings["accelerators"]:
+        parts.insert(0, feeding.asked(settings))
     if settings["depth"] > 1:
         parts.append(f"queue depth {settings['depth']}")
     if phase["reads"] or phase["writes"]:
@@ -240,7 +243,8 @@ def asked(phase: dict[str, Any]) -> str:
 def _population(settings: dict[str, Any]) -> str:
     sizes = settings["sizes"]
     each = "" if settings["files"] == 1 else " each"
-    mean = format_size(sizes["mean"])
+    many = settings["samples_per_file"]
+    mean = f"{many} × {format_size(sizes['mean'])}" if many > 1 else format_size(sizes["mean"])
     size = f"{mean}{each}" if sizes["distribution"] == "fixed" else f"{mean} in the mean"
     return f"{counted(settings['files'], 'file')} of {size}"
 

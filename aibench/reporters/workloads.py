@@ -1,12 +1,13 @@
 """Workloads and phases of the document: what was asked, and every figure over the repeats."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aibench.identity import identity
 from aibench.insight import why
-from aibench.metrics import Metric, headroom, metrics, of_one_state
-from aibench.model import READS, WRITES, Finding, Phase, RunRecord, Sample, Stage
+from aibench.metrics import demand, headroom, metrics, of_one_state
+from aibench.model import READS, WRITES, Estimate, Finding, Metric, Phase, RunRecord, Sample, Stage
 from aibench.probes.nfsoptions import meaning
 from aibench.reporters.samples import remarks, sample_part
 from aibench.reporters.values import number, plain, spread
@@ -91,15 +92,24 @@ def _asked(phase: Phase) -> dict[str, Any]:
         "files": population.files,
         "sizes": plain(population.sizes),
         "format": population.format,
+        "samples_per_file": population.samples_per_file,
         "files_per_directory": population.files_per_directory,
         "order": phase.order.value,
         "io_size": phase.io_size,
         "batch": phase.batch,
+        "accelerators": _accelerators(phase),
         "shift": phase.shift,
         "cache": phase.cache.value,
         "sync": phase.sync.value,
         "runtime_ns": phase.runtime_ns or None,
     }
+
+
+def _accelerators(phase: Phase) -> dict[str, Any] | None:
+    """The accelerators that a phase emulates, and the bytes per second that they take at most."""
+    if phase.accelerators is None:
+        return None
+    return {**plain(phase.accelerators), "demand": number(demand(phase))}
 
 
 def _cache_state(samples: Sequence[Sample]) -> str | None:
@@ -144,6 +154,7 @@ def _figures(
 def _figure(found: Sequence[Metric | None], basis: Sequence[bool]) -> dict[str, Any]:
     first = next(metric for metric in found if metric is not None)
     values = [number(metric.value) if metric else None for metric in found]
+    unit = _unit(first)
     usable = [v for v, use in zip(values, basis, strict=True) if use and v is not None]
     missing = next((m.why_missing for m in found if m and m.value is None and m.why_missing), "")
     return {
@@ -153,9 +164,18 @@ def _figure(found: Sequence[Metric | None], basis: Sequence[bool]) -> dict[str, 
         "better": first.better,
         "main": first.main,
         "values": values,
-        "estimate": spread(estimate(usable, first.better), _unit(first)) if usable else None,
+        "estimate": spread(_possible(estimate(usable, first.better), unit), unit)
+        if usable
+        else None,
         "why_missing": missing,
     }
+
+
+def _possible(found: Estimate, unit: str) -> Estimate:
+    """An interval of shares ends at 1: no statistics of a few repeats can make it more."""
+    if unit != "share" or found.low is None or found.high is None:
+        return found
+    return replace(found, low=min(found.low, 1.0), high=min(found.high, 1.0))
 
 
 def _curves(samples: Sequence[Sample]) -> dict[str, Any]:
@@ -195,4 +215,4 @@ def _note(groups: dict[str, dict[str, Any]], finding: Finding, repeat: int) -> N
 def _unit(metric: Metric) -> str:
     """The unit as a reader wants it: operations that have a name of their own get it."""
     noun = metric.name.removesuffix("_per_second")
-    return f"{noun}/s" if noun in ("files", "shards") else metric.unit
+    return f"{noun}/s" if noun in ("files", "samples", "shards") else metric.unit

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from aibench.calls import Calls
 from aibench.model import Histogram, Phase
-from aibench.workers.calls import Calls
+from aibench.workers.conductor import Conductor
 from aibench.workers.log import Intervals
+from aibench.workers.meeting import Meeting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +17,7 @@ class Job:
 
     ``calls`` is called once in each thread of control. ``only`` restricts a generation to those
     granules (`formats.files.granule`); ``journal`` is the directory where done ones are noted.
+    ``conductor`` has the timeline of the accelerators that are emulated.
     """
 
     phase: Phase
@@ -23,6 +26,8 @@ class Job:
     calls: Callable[[], Calls]
     only: tuple[int, ...] | None = None
     journal: str | None = None
+    meeting: Meeting = field(default_factory=Meeting)
+    conductor: Conductor | None = None
 
 
 class Progress(NamedTuple):
@@ -39,7 +44,10 @@ class Progress(NamedTuple):
 class Outcome:
     """What one thread of control did. Clock readings as they were, in nanoseconds.
 
-    ``wrong`` is the (file index, offset) of the first wrong byte that a verification met.
+    ``wrong`` is the (file index, offset) of the first wrong byte that a verification met, in the
+    file itself or in the one beside it with that ``suffix``. ``steps`` is a series of the steps of
+    accelerators. ``wrong_bytes`` and ``errors`` count the bytes that a comparison found wrong, and
+    the files that they are in.
     """
 
     slot: int
@@ -50,9 +58,13 @@ class Outcome:
     timers: Mapping[str, int] = field(default_factory=dict)
     histograms: Mapping[str, Histogram] = field(default_factory=dict)
     intervals: Intervals | None = None
+    steps: Intervals | None = None
     user_ns: int = 0
     system_ns: int = 0
     wrong: tuple[int, int] | None = None
+    suffix: str = ""
+    wrong_bytes: int | None = None
+    errors: int = 0
 
 
 #: A loop, ready to start: gets the common start and returns when its share is done.

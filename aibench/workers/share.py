@@ -13,28 +13,63 @@ from aibench.workers.log import CAPACITY
 Indices = NDArray[np.int64]
 #: Positions whose order is computed at once: more amortizes numpy's overhead.
 _AHEAD = 8 * CAPACITY
+#: What tells the seed of an order from the other seeds of a run.
+_ORDER = 0x6F726465
 
 
-def dealt(phase: Phase, seed: int, slot: int) -> Iterator[Indices]:
-    """The file indices of ``slot`` for one epoch, in chunks of whole batches, at most `CAPACITY`.
+def epoch_seed(seed: int, epoch: int) -> int:
+    """What decides the order of an epoch, counted from 0; each has one of its own."""
+    return key(seed, epoch) if epoch else seed
+
+
+def dealt(phase: Phase, seed: int, slot: int, samples: int | None = None) -> Iterator[Indices]:
+    """The sample numbers of ``slot`` for one epoch, in chunks of whole batches, at most `CAPACITY`.
 
     Batch ``b`` of the epoch goes to slot ``b mod slots``, as a data loader deals them to its
-    workers. The order is the identity or a permutation that ``seed`` decides.
+    workers. The order is the identity or a permutation that ``seed`` decides. ``samples`` is how
+    many there are, where those that are read are not those of the population.
     """
-    files, batch = phase.population.files, phase.batch
+    samples, batch = samples or phase.population.samples, phase.batch
     if batch > CAPACITY:
-        raise ValueError(f"a batch of {batch} files is more than the {CAPACITY} of a chunk")
+        raise ValueError(f"a batch of {batch} samples is more than the {CAPACITY} of a chunk")
     shuffled = phase.order is Order.SHUFFLED
-    order = Permutation(files, key(seed, 0x6F726465)) if shuffled else Identity()
+    order = Permutation(samples, key(seed, _ORDER)) if shuffled else Identity()
     within = np.arange(batch, dtype=np.int64)
     chunk = max(CAPACITY // batch, 1) * batch
     stride = phase.slots * max(_AHEAD // batch, 1)
-    for first in range(slot, -(-files // batch), stride):
+    for first in range(slot, -(-samples // batch), stride):
         batches = np.arange(first, first + stride, phase.slots, dtype=np.int64)
         positions = (batches[:, None] * batch + within).ravel()
-        indices = order.at(positions[positions < files])
+        indices = order.at(positions[positions < samples])
         for start in range(0, len(indices), chunk):
             yield indices[start : start + chunk]
+
+
+def dealt_files(phase: Phase, seed: int, slot: int) -> Iterator[Indices]:
+    """The file numbers of ``slot`` for one epoch, in chunks of at most `CAPACITY`.
+
+    File ``s`` of the order goes to slot ``s mod slots``, as loaders of shards split them by worker.
+    """
+    files = phase.population.files
+    shuffled = phase.order is Order.SHUFFLED
+    order = Permutation(files, key(seed, _ORDER)) if shuffled else Identity()
+    stride = phase.slots * CAPACITY
+    for first in range(slot, files, stride):
+        stop = min(first + stride, files)
+        yield order.at(np.arange(first, stop, phase.slots, dtype=np.int64))
+
+
+def part_of(phase: Phase, slot: int) -> range:
+    """The contiguous part of the files that is the share of ``slot``, shifted as the phase says.
+
+    Of several checkpoints it is that of the first one.
+    """
+    files, slots = phase.population.files // phase.checkpoints, phase.slots
+    if not phase.shares:
+        return block_of(files, slots, slot, phase.shift)
+    owner = (slot + phase.shift) % slots
+    start = sum(phase.shares[:owner])
+    return range(start, start + phase.shares[owner])
 
 
 def block_of(count: int, slots: int, slot: int, shift: int = 0) -> range:

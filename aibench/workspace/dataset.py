@@ -12,9 +12,10 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import product
 
 from aibench.errors import WorkspaceError
-from aibench.formats.files import granule, path_of, size_of
+from aibench.formats.files import granule, path_of, size_of, suffixes_of
 from aibench.model import Population, Sizes
 from aibench.workspace.root import Workspace, read_json, write_json
 
@@ -158,8 +159,11 @@ def _found(directory: str, manifest: object) -> Found:
         return unknown
     try:
         parts = dict(manifest["population"])
-        sizes = Sizes(**parts.pop("sizes"))
-        population = Population(directory=directory, sizes=sizes, **parts)
+        sizes = dict(parts.pop("sizes"))
+        listed = tuple((int(count), int(size)) for count, size in sizes.pop("listed", ()))
+        sizes = Sizes(**sizes, listed=listed)
+        tensors = tuple(int(size) for size in parts.pop("tensors", ()))
+        population = Population(directory=directory, sizes=sizes, tensors=tensors, **parts)
         if population.digest != manifest.get("digest"):
             return unknown
     except (KeyError, TypeError, ValueError, RecursionError):
@@ -207,13 +211,14 @@ def _look(fd: int, population: Population, workspace: Workspace) -> None:
     """Refuse a data set whose files are not as its manifest says; a few are looked at."""
     _refuse_links(workspace.path(population.directory))
     step = max(population.files // _LOOKED_AT, 1)
-    for index in range(0, population.files, step):
-        name = path_of(population, index)
+    looked = product(range(0, population.files, step), suffixes_of(population))
+    for index, suffix in looked:
+        name = path_of(population, index) + suffix
         try:
             size = os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
         except FileNotFoundError:
             size = -1
-        if size != size_of(population, index):
+        if size != size_of(population, index, suffix):
             raise WorkspaceError(
                 f"{workspace.path(population.directory)}/{name} was changed or removed since it "
                 "was written; remove the data with 'aibench clean' and run again"

@@ -107,12 +107,13 @@ def test_a_workload_is_found_by_name_or_by_path(tmp_path: Path) -> None:
 
 
 def test_suites_run_in_the_order_in_which_one_reads() -> None:
-    """A suite loads first, then saves and resumes, then measures blocks and names."""
+    """A suite loads, trains, saves and resumes first, and measures blocks and names last."""
     assert set(suite_names()) == {"quick", "standard", "full"}
     for suite in suite_names():
         kinds = [file.workload.kind for file in find_suite(suite)]
         assert list(dict.fromkeys(kinds)) == [
-            "load", "checkpoint_save", "checkpoint_load", "block", "metadata",
+            "load", "train", "checkpoint_save", "checkpoint_load", "ingest", "preprocess", "serve",
+            "block", "metadata",
         ]  # fmt: skip
     with pytest.raises(Refused, match="no suite 'slow'; known: quick, standard, full"):
         find_suite("slow")

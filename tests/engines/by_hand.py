@@ -14,7 +14,7 @@ import numpy as np
 
 from aibench.engine import Site
 from aibench.formats.files import sizes_of
-from aibench.model import Measurement, Operation, Phase, Population, Reader, Sizes
+from aibench.model import Measurement, Operation, Phase, Population, Sizes
 from aibench.stats.histogram import percentile
 from aibench.workers.share import block_of
 from tests import build
@@ -68,7 +68,7 @@ def pieces(size: int, largest: int) -> list[int]:
 
 def read(phase: Phase, size: int, pace: Mapping[str, int], bandwidth: int) -> Done:
     """Open, [fstat], read to the end, close."""
-    look = pace["fstat"] if phase.reader is Reader.STAT else 0
+    look = pace["fstat"] if phase.reader == "stat" else 0
     calls = pieces(size, phase.io_size) or [0]
     times = [moving(pace["read"], call, bandwidth) for call in calls]
     opening = pace["open"] + look

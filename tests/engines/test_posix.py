@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from aibench.engines.posix import PosixEngine
-from aibench.formats.files import path_of, size_of
-from aibench.model import CachePolicy, Operation, Reader
+from aibench.errors import TargetFailed
+from aibench.formats.files import path_of, size_of, total_bytes
+from aibench.model import Accelerators, CachePolicy, Operation, Order
 from tests import build, lab
-from tests.engines.files import population, write
+from tests.engines.files import population, run, write
 from tests.engines.tracing import Call, names, requires_strace, traced
 
 
@@ -21,10 +22,18 @@ from tests.engines.tracing import Call, names, requires_strace, traced
         ({"operation": Operation.STAT, "cache": CachePolicy.DIRECT}, "means nothing for stat"),
         ({"operation": Operation.WRITE_FILES, "cache": CachePolicy.DIRECT}, "page cache"),
         ({"operation": Operation.READ_FILES, "batch": 5000}, "4096"),
+        ({"cache": CachePolicy.DIRECT, "reader": "lean", "rate": 5.0}, "through the page cache"),
+        (
+            {
+                "cache": CachePolicy.DIRECT, "reader": "lean",
+                "accelerators": Accelerators(count=1, loaders=2, compute_ns=1),
+            },
+            "through the page cache",
+        ),
         ({"operation": Operation.CREATE, "runtime_ns": 1}, "create ends when all is done once"),
         ({"operation": Operation.SAVE_SHARDS, "runtime_ns": 1}, "it can't be bounded in time"),
     ],
-)
+)  # fmt: skip
 def test_what_it_refuses(changes: dict[str, Any], words: str) -> None:
     """What plain system calls can't do, or what means nothing, is refused with its reason."""
     assert words in str(PosixEngine().refusal(build.phase(**changes), build.target()))
@@ -33,7 +42,7 @@ def test_what_it_refuses(changes: dict[str, Any], words: str) -> None:
 def test_what_it_does() -> None:
     """Reads, saves and names are not refused, with O_DIRECT where it means something."""
     for operation in (Operation.READ_FILES, Operation.LOAD_SHARDS, Operation.SAVE_SHARDS):
-        phase = build.phase(operation=operation, cache=CachePolicy.DIRECT, reader=Reader.LEAN)
+        phase = build.phase(operation=operation, cache=CachePolicy.DIRECT, reader="lean")
         assert PosixEngine().refusal(phase, build.target()) is None
     assert "Python" in str(PosixEngine().version())
 
@@ -41,12 +50,12 @@ def test_what_it_does() -> None:
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from aibench.model import CachePolicy, Operation, Reader, SyncPolicy
+from aibench.model import CachePolicy, Operation, SyncPolicy
 from tests import build
 from tests.engines.files import population, run
 from tests.engines.tracing import Call, names, requires_strace, traced
 root, operation, changes = Path(sys.argv[1]), Operation(sys.argv[2]), json.loads(sys.argv[3])
-kinds = {"cache": CachePolicy, "reader": Reader, "sync": SyncPolicy}
+kinds = {"cache": CachePolicy, "reader": str, "sync": SyncPolicy}
 changes = {key: kinds.get(key, int)(value) for key, value in changes.items()}
 run(build.phase(operation=operation, population=population(), **changes), root)
 """
@@ -163,3 +172,38 @@ def test_generating_makes_just_these_calls(tmp_path: Path) -> None:
     assert {tuple(names(made)) for made in per_file.values()} == {
         ("openat", "write", "fsync", "close")
     }
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_loader_that_fails_ends_the_phase(tmp_path: Path, threads: int) -> None:
+    """When a file is gone, the loaders that wait for their turn are not waited for."""
+    data = population(files=40)
+    directory = write(tmp_path, data)
+    (directory / path_of(data, 3)).unlink()
+    asked = Accelerators(count=2, loaders=2, prefetch=1, compute_ns=1)
+    phase = build.phase(
+        population=data, reader="lean", order=Order.SEQUENTIAL, processes=4 // threads,
+        threads=threads, accelerators=asked,
+    )  # fmt: skip
+    with pytest.raises(TargetFailed, match="f0000000003"):
+        run(phase, tmp_path)
+
+
+def test_accelerators_take_their_time(tmp_path: Path) -> None:
+    """Steps that take longer than the reads of their batches take that time in all, not more.
+
+    The run ends when the last accelerator has, and not when the last batch is read.
+    """
+    data = population(files=40)
+    write(tmp_path, data)
+    asked = Accelerators(count=2, loaders=2, compute_ns=50_000_000)
+    phase = build.phase(population=data, reader="python", batch=2, processes=2, threads=2,
+                        accelerators=asked)  # fmt: skip
+    measured = run(phase, tmp_path)
+    assert measured.training is not None
+    assert measured.operations == 40
+    assert measured.bytes == total_bytes(data)
+    for one in measured.training.accelerators:
+        assert (one.steps, one.compute_ns) == (10, 9 * 50_000_000)
+        assert one.wait_ns < one.compute_ns  # 20 reads of 20 kB in half a second
+        assert one.end_ns == measured.elapsed_ns

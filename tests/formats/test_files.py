@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aibench.formats.draws import size_classes
 from aibench.formats.files import (
     directory_count,
     granule,
@@ -14,7 +15,6 @@ from aibench.formats.files import (
     path_of,
     paths_of,
     renamed_path_of,
-    size_classes,
     size_of,
     sizes_of,
     space_bytes,
@@ -163,3 +163,35 @@ def test_tiny_files_take_a_block_each() -> None:
     population = build.population(files=10**7, sizes=Sizes(distribution="fixed", mean=100))
     assert total_bytes(population) == 10**9
     assert 4.09e10 < space_bytes(population) < 4.2e10
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 10**9)), min_size=1, max_size=8))
+def test_listed_sizes_are_as_listed(listed: list[tuple[int, int]]) -> None:
+    """Files have the sizes of the list, in its order; the total and the largest follow."""
+    every = [size for count, size in listed for _ in range(count)]
+    mean = sum(every) // len(every)
+    sizes = Sizes(distribution="listed", mean=mean, smallest=0, listed=tuple(listed))
+    files = population(len(every), sizes)
+    assert sizes_of(files, np.arange(len(every), dtype=np.int64)).tolist() == every
+    assert total_bytes(files) == sum(every)
+    assert largest_size(files) == max(every)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"distribution": "listed", "mean": 1}, "belongs to the distribution"),
+        ({"distribution": "fixed", "mean": 1, "listed": ((1, 1),)}, "belongs to the distribution"),
+        ({"distribution": "listed", "mean": 1, "listed": ((0, 1),)}, "counts from 1"),
+    ],
+)
+def test_impossible_lists_are_refused(parts: dict[str, object], words: str) -> None:
+    """A list without its distribution, or of nothing."""
+    with pytest.raises(ValueError, match=words):
+        Sizes(**parts)
+
+
+def test_a_list_has_a_size_for_each_sample() -> None:
+    """More sizes than files, or fewer, are refused."""
+    with pytest.raises(ValueError, match="2 sizes are listed for 3 samples"):
+        population(3, Sizes(distribution="listed", mean=4, listed=((2, 4),)))

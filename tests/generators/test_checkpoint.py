@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aibench.definition.source import parse
 from aibench.errors import DefinitionError
-from aibench.formats.files import total_bytes
+from aibench.formats.files import sizes_of, total_bytes
 from aibench.generators import checkpoint_load, checkpoint_save
 from aibench.generators.checkpoint import BYTES_PER_PARAMETER
 from aibench.generators.kind import Kind, Request
@@ -115,3 +116,134 @@ def test_what_scale_multiplies(kind: Kind) -> None:
     """--scale multiplies the scale of the model, and phases are pure."""
     assert kind.scaled == ("scale",)
     assert phases(kind) == phases(kind)
+
+
+def test_a_known_model_has_its_files() -> None:
+    """Files and sizes of each rank are those of the model, scaled; shares differ where ranks do."""
+    asked = {"model": "405b", "first_ranks": 264, "scale": 0.001}
+    (save,) = phases(checkpoint_save.KIND, asked)
+    sizes = sizes_of(save.population, np.arange(save.population.files, dtype=np.int64)).tolist()
+    assert save.processes == len(save.shares) == 264
+    assert save.shares[0] == 1 + 3 + 1  # embedding, layers, optimizer
+    assert save.shares[263] == 1  # of the second data parallel replica: its optimizer only
+    assert sum(save.shares) == len(sizes)
+    assert sum(sizes) == total_bytes(save.population)
+    assert sizes[1] == sizes[2] == sizes[3] < sizes[4] == sizes[-1]  # layers, then optimizers
+
+
+def test_ranks_of_one_size_have_no_shares() -> None:
+    """With ZeRO stage 3 all ranks have as many files; weights and optimizer differ in size."""
+    (save,) = phases(checkpoint_save.KIND, {"model": "8b", "scale": 1e-4})
+    assert (save.processes, save.population.files, save.shares) == (8, 16, ())
+    assert len(save.population.sizes.listed) == 16
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"model": "9b"}, "no model '9b'; known: 8b, 70b, 405b, 1t"),
+        ({"tensor": 2}, "say how a model is spread"),
+        ({"model": "8b", "zero": 2}, "ZeRO stage 1 or 3"),
+        ({"model": "8b", "pipeline": 2}, "not combined with pipeline"),
+    ],
+)
+def test_impossible_models_are_refused(settings: dict[str, Any], words: str) -> None:
+    """A model that nobody knows, and ways to spread one that are not done."""
+    with pytest.raises(DefinitionError, match=words):
+        phases(checkpoint_save.KIND, settings)
+
+
+LIBRARIES = pytest.mark.parametrize("form", ["torch", "torch_stream", "safetensors", "dcp"])
+
+
+@LIBRARIES
+@pytest.mark.parametrize("model", [{}, {"model": "8b"}], ids=["parameters", "8b"])
+def test_a_library_has_its_way(form: str, model: dict[str, Any]) -> None:
+    """Shards are cut into the tensors of the layers; files are synced at their end, or not."""
+    asked = {"format": form, "scale": 1e-4} | model
+    (save,) = phases(checkpoint_save.KIND, asked)
+    layout, load = phases(checkpoint_load.KIND, asked)
+    assert (save.sync, save.population.format) == (SyncPolicy.END, form)
+    assert len(save.population.tensors) == 9
+    assert load.reader in ("torch", "safetensors", "dcp")
+    assert layout.population == load.population
+    assert load.population.sizes == save.population.sizes
+    assert (save.marked, save.population.files) == (form == "dcp", 16 + (form == "dcp"))
+    assert phases(checkpoint_save.KIND, asked | {"sync": "none"})[0].sync is SyncPolicy.NONE
+
+
+def test_tensors_are_scaled_as_shards_are() -> None:
+    """A smaller shard has as many tensors, smaller ones; a rank of more has smaller ones too."""
+    whole, half, ranks = (
+        phases(checkpoint_save.KIND, {"format": "torch"} | more)[0].population
+        for more in ({"scale": 1.0}, {"scale": 0.5}, {"scale": 1.0, "ranks": 16})
+    )
+    assert [size // 2 for size in whole.tensors] == list(half.tensors) == list(ranks.tensors)
+    assert whole.tensors[1] == 4096 * 4096 * 2 // 8
+
+
+def test_several_checkpoints_are_marked() -> None:
+    """Each has a directory and a file more, with the first rank; the last ones stay."""
+    asked = {"ranks": 4, "shards": 3, "checkpoints": 5, "keep": 2, "scale": 1e-4}
+    (save,) = phases(checkpoint_save.KIND, asked)
+    assert (save.checkpoints, save.keep, save.marked) == (5, 2, True)
+    assert (save.population.files, save.population.files_per_directory) == (65, 13)
+    assert save.shares == (4, 3, 3, 3)
+    assert save.population.sizes.listed[0] == (1, 64)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reads"),
+    [
+        ({}, ()),
+        ({"who": "all"}, ((0, 8),) * 4),
+        ({"who": "first"}, ((0, 8), (0, 0), (0, 0), (0, 0))),
+        ({"loaders": 2}, ((0, 4), (4, 8))),
+        ({"loaders": 3}, ((0, 4), (2, 6), (4, 8))),  # the part of one lies in those of two
+        ({"loaders": 8}, ((0, 2), (0, 2), (2, 4), (2, 4), (4, 6), (4, 6), (6, 8), (6, 8))),
+        ({"loaders": 2, "marked": True}, ((1, 5), (5, 9))),
+    ],
+)
+def test_who_loads_what(settings: dict[str, Any], reads: tuple[tuple[int, int], ...]) -> None:
+    """Everybody everything, one for all, or other ranks what overlaps their part of the model."""
+    asked = {"ranks": 4, "shards": 2, "scale": 1e-4} | settings
+    _, load = phases(checkpoint_load.KIND, asked)
+    assert load.reads == reads
+    assert load.processes == (len(reads) or 4)
+
+
+def test_only_weights_are_loaded() -> None:
+    """For a known model the optimizer's files are left out, and ranks without others."""
+    _, load = phases(checkpoint_load.KIND, {"model": "8b", "scale": 1e-4, "weights_only": True})
+    assert load.population.files == 8
+    asked = {"model": "405b", "scale": 1e-5, "weights_only": True, "first_ranks": 264}
+    assert phases(checkpoint_load.KIND, asked)[1].processes == 256
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "words"),
+    [
+        (checkpoint_save, {"format": "npz"}, "no checkpoint has the format 'npz'; known: files"),
+        (checkpoint_save, {"format": "pt"}, "no data format 'pt'"),
+        (checkpoint_save, {"format": "torch", "sync": "commit"}, "sync is 'end' or 'none'"),
+        (checkpoint_save, {"format": "torch", "cache": "direct"}, "no 'direct' for them"),
+        (checkpoint_save, {"keep": 2}, "set marked = true"),
+        (checkpoint_save, {"snapshot": True}, "a snapshot copies what a rank holds"),
+        (checkpoint_load, {"format": "torch", "reader": "dcp"}, "it has torch, torch_mmap"),
+        (checkpoint_load, {"weights_only": True}, "only of a known model"),
+        (checkpoint_load, {"who": "all", "cache": "direct"}, "direct is for ranks"),
+    ],
+)
+def test_what_checkpoints_can_not_have(kind: Any, settings: dict[str, Any], words: str) -> None:
+    """Impossible wishes are refused with what would be right."""
+    with pytest.raises(DefinitionError) as wrong:
+        phases(kind.KIND, settings)
+    assert words in str(wrong.value)
+
+
+def test_direct_from_the_command_line_is_refused_too() -> None:
+    """Nobody passes the page cache by through a library that does not."""
+    with pytest.raises(ValueError, match="no 'direct' for them"):
+        phases(checkpoint_load.KIND, {"format": "dcp"}, cache=CachePolicy.DIRECT)
+    with pytest.raises(ValueError, match="direct is for ranks"):
+        phases(checkpoint_load.KIND, {"who": "all"}, cache=CachePolicy.DIRECT)

@@ -9,17 +9,22 @@ from aibench.errors import DefinitionError
 from aibench.formats.files import largest_size, total_bytes
 from aibench.generators.kind import Request
 from aibench.generators.load import KIND, Settings
-from aibench.model import CachePolicy, Operation, Order, Phase, Reader
+from aibench.model import CachePolicy, Operation, Order, Phase
 
 MIB = 2**20
 
 
 def phases(settings: dict[str, Any] | None = None, **changes: Any) -> tuple[Phase, Phase]:
     """The layout and the epoch of ``settings`` for a workload named photos on four cores."""
+    layout, epoch = every(settings, **changes)
+    return layout, epoch
+
+
+def every(settings: dict[str, Any] | None = None, **changes: Any) -> tuple[Phase, ...]:
+    """The layout and all epochs."""
     parts: dict[str, Any] = {"workload": "photos", "seed": 3, "cpus": 4}
     checked = parse(Settings, settings or {}, "load.toml")
-    layout, epoch = KIND.phases(checked, Request(**parts | changes))
-    return layout, epoch
+    return KIND.phases(checked, Request(**parts | changes))
 
 
 def test_an_epoch_reads_what_was_laid_out() -> None:
@@ -36,7 +41,7 @@ def test_the_defaults_are_those_of_a_data_loader() -> None:
     """By default: ImageNet's sizes, shuffled, cold, batches of 32, open-fstat-read-close."""
     _, epoch = phases()
     assert (epoch.order, epoch.cache) == (Order.SHUFFLED, CachePolicy.COLD)
-    assert (epoch.reader, epoch.batch, epoch.threads) == (Reader.STAT, 32, 1)
+    assert (epoch.reader, epoch.batch, epoch.threads) == ("stat", 32, 1)
     sizes = epoch.population.sizes
     assert (sizes.distribution, sizes.mean, sizes.sigma) == ("lognormal", 114_660, 0.55)
 
@@ -99,8 +104,8 @@ def test_phases_are_pure() -> None:
         ({"batch": 5000}, "batch: has to be less than or equal to 4096"),
         ({"threads": 0}, "threads: has to be greater than or equal to 1"),
         ({"workers": -1}, "workers: has to be greater than or equal to 0"),
-        ({"reader": "pil"}, "'lean' or 'stat'"),
-        ({"file": 3}, "unknown key; known: batch, cache, files, "),
+        ({"reader": "tea"}, "format 'files' has no reader 'tea'; it has "),
+        ({"file": 3}, "unknown key; known: batch, cache, epochs, files, "),
     ],
 )
 def test_mistakes_say_what_would_be_right(settings: dict[str, Any], words: str) -> None:
@@ -120,3 +125,37 @@ def test_more_files_than_names_are_refused() -> None:
 def test_what_scale_multiplies() -> None:
     """--scale multiplies the number of files, not their size."""
     assert KIND.scaled == ("files",)
+
+
+def test_rates_make_a_sweep() -> None:
+    """One epoch for each rate, in samples a second; bytes count by the mean size."""
+    _, *found = every({"rates": ["50op/s", "8kB/s"], "size": "4kB", "sizes": "fixed"})
+    assert [(phase.name, phase.rate) for phase in found] == [("rate-1", 50.0), ("rate-2", 2.0)]
+    assert all(phase.cache is CachePolicy.COLD for phase in found)
+
+
+def test_epochs_have_orders_and_caches_of_their_own() -> None:
+    """Only the first epoch is cold; each has its number, which decides its order."""
+    _, *found = every({"epochs": 3})
+    assert [(phase.name, phase.epoch) for phase in found] == [
+        ("epoch", 0), ("epoch-2", 1), ("epoch-3", 2)
+    ]  # fmt: skip
+    assert [phase.cache for phase in found] == [
+        CachePolicy.COLD, CachePolicy.AS_FOUND, CachePolicy.AS_FOUND
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rate", ["0op/s", "-1op/s", "fastop/s", "infop/s", "5", "5op", ""])
+def test_what_is_no_rate_is_refused(rate: str) -> None:
+    """A rate is a positive number of samples or bytes a second, with its unit."""
+    with pytest.raises(DefinitionError, match="rate"):
+        phases({"rates": [rate]})
+
+
+def test_a_format_brings_its_reader() -> None:
+    """Where none is named it is the first of the format's; samples lie in files as asked."""
+    _, epoch = phases({"format": "webdataset", "samples_per_file": 50, "files": 3})
+    assert epoch.reader == "webdataset"
+    assert (epoch.population.format, epoch.population.samples) == ("webdataset", 150)
+    with pytest.raises(ValueError, match="a plain file holds one sample"):
+        phases({"samples_per_file": 2})

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from aibench.calls import real_calls
 from aibench.errors import Interrupted, TargetFailed, WorkerFailed
 from aibench.workers import pool
-from aibench.workers.calls import real_calls
 from aibench.workers.job import Job, Outcome, Prepare, Progress, Run
 from tests import build
 

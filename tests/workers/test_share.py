@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from aibench.model import Order, Phase
 from aibench.workers.log import CAPACITY
-from aibench.workers.share import block_of, chunks_of, dealt, rounds_of
+from aibench.workers.share import (
+    block_of,
+    chunks_of,
+    dealt,
+    dealt_files,
+    epoch_seed,
+    part_of,
+    rounds_of,
+)
 from tests import build
 
 SLOTS = st.tuples(st.integers(1, 6), st.integers(1, 4))
@@ -127,3 +135,42 @@ def test_a_share_can_be_gone_over_again(start: int, length: int) -> None:
     rounds = np.concatenate(list(islice(rounds_of(range(start, start + length)), 5)))
     assert np.array_equal(rounds, start + np.arange(5 * CAPACITY) % length)
     assert list(rounds_of(range(start, start))) == []
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(0, 12))
+def test_given_shares_are_kept_and_shifted(shares: list[int], shift: int) -> None:
+    """Each thread has as many files as it was given; a shift hands whole shares on."""
+    files = build.population(files=sum(shares))
+    phase = build.phase(population=files, processes=len(shares), shares=tuple(shares), shift=shift)
+    parts = [part_of(phase, slot) for slot in range(len(shares))]
+    assert sorted(index for part in parts for index in part) == list(range(sum(shares)))
+    assert [len(part) for part in parts] == [
+        shares[(slot + shift) % len(shares)] for slot in range(len(shares))
+    ]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 500), SLOTS, st.sampled_from(Order))
+def test_files_are_dealt_in_turn(files: int, slots: tuple[int, int], order: Order) -> None:
+    """Every shard goes to one thread, and none has two more than another."""
+    population = build.population(files=files, format="webdataset", samples_per_file=3)
+    phase = build.phase(population=population, processes=slots[0], threads=slots[1], order=order)
+    each = [
+        [int(index) for chunk in dealt_files(phase, 5, slot) for index in chunk]
+        for slot in range(phase.slots)
+    ]
+    assert sorted(index for part in each for index in part) == list(range(files))
+    assert max(map(len, each)) - min(map(len, each)) <= 1
+
+
+def test_samples_in_files_are_dealt_one_by_one() -> None:
+    """Where a format holds many samples in a file, it is samples that batches are made of."""
+    population = build.population(files=10, format="webdataset", samples_per_file=7)
+    found = share(build.phase(population=population, processes=1, batch=4), 0)
+    assert sorted(found) == list(range(70))
+
+
+def test_each_epoch_has_its_order() -> None:
+    """The first epoch is that of the seed itself; no two are alike."""
+    assert epoch_seed(7, 0) == 7
+    assert len({epoch_seed(7, number) for number in range(100)}) == 100

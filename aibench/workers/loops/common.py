@@ -8,9 +8,9 @@ from stat import S_ISDIR
 import numpy as np
 from numpy.typing import NDArray
 
+from aibench.calls import Calls
 from aibench.errors import TargetFailed, WorkspaceError
 from aibench.model import CachePolicy, Phase
-from aibench.workers.calls import Calls
 from aibench.workers.job import Job
 
 #: O_DIRECT wants memory, offsets and lengths aligned to the device's logical block at least.

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from aibench.calls import Calls
 from aibench.formats.files import directory_count, paths_of
 from aibench.model import Operation
-from aibench.workers.calls import Calls
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
 from aibench.workers.loops.common import blame, make_directory, open_directory

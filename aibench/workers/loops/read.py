@@ -7,11 +7,10 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
+from aibench.calls import Calls
 from aibench.formats.files import paths_of, sizes_of
-from aibench.formats.mixing import key
-from aibench.model import Operation, Reader
-from aibench.workers.calls import Calls
-from aibench.workers.job import Job, Outcome, Progress, Run
+from aibench.model import Operation, Phase
+from aibench.workers.job import Job, Outcome, Prepare, Progress, Run
 from aibench.workers.log import CAPACITY, Log
 from aibench.workers.loops.common import (
     aligned_view,
@@ -20,8 +19,13 @@ from aibench.workers.loops.common import (
     open_directory,
     wrong_length,
 )
-from aibench.workers.share import block_of, chunks_of, dealt, rounds_of
+from aibench.workers.loops.feed import prepare_feed
+from aibench.workers.loops.resume import prepare_resume
+from aibench.workers.loops.samples import prepare_samples
+from aibench.workers.share import chunks_of, dealt, epoch_seed, part_of, rounds_of
 
+#: The readers of plain files that this loop is: the shortest way to read them.
+_OWN = ("lean", "stat")
 _FOREVER = 2**63 - 1
 #: How often a loop tells its progress.
 _TELL_NS = 20_000_000
@@ -32,16 +36,16 @@ def _chunks(job: Job, slot: int) -> Iterator[NDArray[np.int64]]:
     """The indices this slot reads; epoch after epoch where the phase is bounded in time."""
     phase = job.phase
     if phase.operation is Operation.LOAD_SHARDS:
-        part = block_of(phase.population.files, phase.slots, slot, phase.shift)
+        part = part_of(phase, slot)
         yield from rounds_of(part) if phase.runtime_ns else chunks_of(part)
         return
     if slot * phase.batch >= phase.population.files:
         return  # fewer batches than threads of control: this one has none in any epoch
-    yield from dealt(phase, job.seed, slot)
-    epoch = 1
+    epoch = phase.epoch
+    yield from dealt(phase, epoch_seed(job.seed, epoch), slot)
     while phase.runtime_ns:
-        yield from dealt(phase, key(job.seed, epoch), slot)
         epoch += 1
+        yield from dealt(phase, epoch_seed(job.seed, epoch), slot)
 
 
 def _named(job: Job, slot: int) -> Iterator[tuple[list[bytes], NDArray[np.int64]]]:
@@ -89,10 +93,22 @@ class _Long:
         return left
 
 
+def _other(phase: Phase) -> Prepare | None:
+    """The loop that does ``phase``, where it is not the one here."""
+    if phase.accelerators:
+        return prepare_feed
+    plain = phase.population.format == "files" and phase.reader in _OWN
+    if phase.operation is Operation.LOAD_SHARDS and (phase.reads or not plain):
+        return prepare_resume
+    return prepare_samples if not plain or phase.rate else None
+
+
 def prepare_read(  # noqa: PLR0915 - the hot loop stays in one place
     job: Job, slot: int, progress: Progress
 ) -> Run:
     """Make the loop ready that reads this slot's files whole, one after the other."""
+    if (other := _other(job.phase)) is not None:
+        return other(job, slot, progress)
     calls = job.calls()
     phase = job.phase
     root = open_directory(calls, job)
@@ -108,7 +124,7 @@ def prepare_read(  # noqa: PLR0915 - the hot loop stays in one place
         flags = os.O_RDONLY | os.O_CLOEXEC | direct_flag(phase)
         deadline = start_ns + phase.runtime_ns if phase.runtime_ns else _FOREVER
         clock, open_, readv, close = calls.clock, calls.open, calls.readv, calls.close
-        look = calls.fstat if phase.reader is Reader.STAT else bool  # bool: next to no time
+        look = calls.fstat if phase.reader == "stat" else bool  # bool: next to no time
         opening, opened, got, closed = log.stamps
         calls.begin(start_ns)
         long.start_ns = start_ns

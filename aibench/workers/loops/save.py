@@ -1,139 +1,197 @@
-"""Saves a checkpoint: each rank writes its shards, then makes them durable and visible.
+"""Saves checkpoints: each rank writes its shards, then makes them durable and visible.
 
-All shards are written under temporary names first; ``blocked`` ends there, when the trainer of an
-asynchronous save could go on. Then each file is synced, closed and renamed, and the directory
-synced; ``durable`` ends there.
+In aibench's own way all shards are written under temporary names first; then each file is synced,
+closed and renamed, and the directory synced. In the way of a library (`formats.format.Saving`) they
+are written as that does it; what it leaves unsynced is synced afterwards, so that it is known when
+the checkpoint is durable. ``blocked`` ends when the trainer could go on: with a snapshot when the
+state is copied; in a library's way when its call comes back, which for a distributed checkpoint is
+when it is complete; in our own way when all is written. ``durable`` ends with the last sync,
+``committed`` when the file is there that tells that all others are. Of several checkpoints each
+timer is the longest.
 """
 
-import os
 import resource
-from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from aibench.formats.content import BLOCK, Content
-from aibench.formats.files import paths_of, sizes_of
-from aibench.model import CachePolicy, SyncPolicy
-from aibench.stats.histogram import bins_of
+from aibench.formats.files import path_of, paths_of, sizes_of
+from aibench.formats.format import Saving
+from aibench.model import SyncPolicy
 from aibench.workers.job import Job, Outcome, Progress, Run
-from aibench.workers.log import CAPACITY, Log
-from aibench.workers.loops.common import (
-    aligned_buffer,
-    blame,
-    direct_flag,
-    make_directory,
-    open_directory,
-)
-from aibench.workers.loops.write import write_all
-from aibench.workers.share import block_of
+from aibench.workers.log import Log
+from aibench.workers.loops.common import blame, make_directory, open_directory
+from aibench.workers.loops.shards import OURS, Shard, Writes, saving_of
+from aibench.workers.loops.state import State
+from aibench.workers.share import part_of
 
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-#: A rank holds its state in memory up to this size, as a trainer does; beyond, it is generated
-#: anew while it is written, which the histogram ``generate`` shows.
-HELD_BYTES = 256 * 2**20
 #: Descriptors that a worker process needs besides those of its shards.
 _OTHER_FILES = 64
 
 
 class _Rank:
-    """One rank: its shards, its state in memory, and what it wrote down."""
+    """One rank: its shards of each checkpoint, its state in memory, and what it wrote down."""
 
     def __init__(self, job: Job, slot: int, progress: Progress) -> None:
-        self.job, self.progress = job, progress
-        self.calls = job.calls()
-        population = job.phase.population
-        self.part = block_of(population.files, job.phase.slots, slot)
-        indices = np.arange(self.part.start, self.part.stop, dtype=np.int64)
-        self.sizes: list[int] = sizes_of(population, indices).tolist()
-        self.names = paths_of(population, indices)
+        self.job, self.slot, self.progress = job, slot, progress
+        self.calls, phase = job.calls(), job.phase
+        self.saving = saving_of(phase)
+        self.synced = phase.sync is not SyncPolicy.NONE
+        self.each = phase.population.files // phase.checkpoints
         self.root = open_directory(self.calls, job)
-        self.directories = sorted({name.split(b"/")[0] for name in self.names})
-        for directory in self.directories:
-            make_directory(self.calls, job, self.root, directory)
-        self.direct = job.phase.cache is CachePolicy.DIRECT
         self.log = Log()
-        self.start_ns = 0
-        self._writes: list[tuple[int, int, int]] = []
-        self._fill_state()
+        self.writes = Writes(self.calls, self.log, progress)
+        self.shard = Shard(phase, self.calls, self.log, self.writes, self.root)
+        self.timers: dict[str, int] = {}
+        self.wholes: list[int] = []
+        self.done = 0
+        self.name = b""
+        self.state = State(phase, self.files(0), self.calls, self.log)
+        self.prepare(0)
 
-    def _fill_state(self) -> None:
-        self._content = Content(self.job.phase.population.seed)
-        self._io_size = -(-self.job.phase.io_size // BLOCK) * BLOCK
-        padded = [-(-size // BLOCK) * BLOCK for size in self.sizes]
-        self._starts = [sum(padded[:k]) for k in range(len(padded))]
-        self._held = sum(padded) <= HELD_BYTES
-        self._buffer = aligned_buffer(sum(padded) if self._held else self._io_size)
-        self._view = memoryview(self._buffer.data)
-        if self._held:
-            for start, length, index in zip(self._starts, padded, self.part, strict=True):
-                self._content.fill(self._buffer[start : start + length], index, 0)
+    def files(self, checkpoint: int) -> range:
+        """The files of this rank; the first of all is the one that marks the checkpoint."""
+        own = part_of(self.job.phase, self.slot)
+        first = checkpoint * self.each
+        return range(first + own.start, first + own.stop)
 
-    def _pieces(self, k: int) -> Iterator[tuple[memoryview, int]]:
-        """The bytes to write for the ``k``-th shard and how many of them count.
+    def prepare(self, checkpoint: int) -> None:
+        """Have the state in memory, and the directories made."""
+        population = self.job.phase.population
+        files = self.files(checkpoint)
+        self.state.take(files)
+        marked = self.job.phase.marked and self.slot == 0
+        self.mark = files[0] if marked else None
+        self.shards = files[1:] if marked else files
+        indices = np.arange(files.start, files.stop, dtype=np.int64)
+        self.names = dict(zip(files, paths_of(population, indices), strict=True))
+        self.sizes = dict(zip(files, sizes_of(population, indices).tolist(), strict=True))
+        self.directories = sorted({name.rpartition(b"/")[0] for name in self.names.values()})
+        for directory in self.directories:
+            make_directory(self.calls, self.job, self.root, directory)
 
-        Under O_DIRECT the last piece is padded to a whole block.
-        """
-        for offset in range(0, self.sizes[k], self._io_size):
-            length = min(self._io_size, self.sizes[k] - offset)
-            padded = -(-length // BLOCK) * BLOCK
-            start = self._starts[k] + offset if self._held else 0
-            if not self._held:
-                t0 = self.calls.clock()
-                self._content.fill(self._buffer[:padded], self.part[k], offset)
-                self.log.note("generate", [self.calls.clock() - t0])
-            yield self._view[start : start + (padded if self.direct else length)], length
+    def save(self, checkpoint: int) -> None:
+        """Save one checkpoint, and let go of the oldest."""
+        began = self.calls.clock()
+        if self.job.phase.snapshot:
+            self.state.copy()
+            self._time("blocked", began)
+        (self._save_ours if self.saving is OURS else self._save_as_library)(checkpoint, began)
+        if self.job.phase.marked and self.job.phase.keep:
+            self._let_go(checkpoint - self.job.phase.keep)
 
-    def write_shard(self, k: int, before: int) -> int:
-        """Write one shard under its temporary name; returns its open descriptor."""
-        clock, (cells, base) = self.calls.clock, self.progress
-        flags = _FLAGS | direct_flag(self.job.phase)
-        fd: int = self.calls.open(self.names[k] + b".tmp", flags, 0o644, dir_fd=self.root)
-        for data, length in self._pieces(k):
-            t0 = clock()
-            write_all(self.calls, fd, data)
-            t1 = clock()
-            self._writes.append((t1, length, t1 - t0))
-            if len(self._writes) == CAPACITY:
-                self._bin_writes()
-            before += length
-            cells[base + 1] = before
-        if self.direct and self.sizes[k] % BLOCK:
-            self.calls.ftruncate(fd, self.sizes[k])
-        return fd
-
-    def commit_shard(self, k: int, fd: int) -> None:
-        """Make one shard durable and give it its name."""
-        if self.job.phase.sync is not SyncPolicy.NONE:
-            t0 = self.calls.clock()
-            self.calls.fsync(fd)
-            self.log.note("fsync", [self.calls.clock() - t0])
-        self.calls.close(fd)
-        name = self.names[k]
-        self.calls.rename(name + b".tmp", name, src_dir_fd=self.root, dst_dir_fd=self.root)
-
-    def sync_directories(self) -> None:
-        """Make the names durable too, where the policy asks for it."""
+    def _save_ours(self, checkpoint: int, began: int) -> None:
+        begins, fds = [], []
+        for file in self.shards:
+            begins.append(self.calls.clock())
+            self.name = self.names[file]
+            fds.append(self.shard.begin(self.name, self.state.pieces(file), self.sizes[file]))
+        if not self.job.phase.snapshot:
+            self._time("blocked", began)
+        for file, fd in zip(self.shards, fds, strict=True):
+            self.name = self.names[file]
+            self.shard.end(self.name, fd)
+            self._count()
         if self.job.phase.sync is SyncPolicy.COMMIT:
-            for directory in self.directories:
-                fd = self.calls.open(directory, os.O_RDONLY | os.O_DIRECTORY, dir_fd=self.root)
-                self.calls.fsync(fd)
-                self.calls.close(fd)
+            self.shard.sync_directories(self.directories)
+        self._note(begins)
+        if self.synced:
+            self._time("durable", began)
+        self._commit(checkpoint, began)
 
-    def _bin_writes(self) -> None:
-        """Count the write calls since the last time, in the series and their histogram."""
-        if not self._writes:
+    def _save_as_library(self, checkpoint: int, began: int) -> None:
+        begins = []
+        for file in self.shards:
+            begins.append(self.calls.clock())
+            self._save_one(file, self.saving)
+            self._count()
+        together = self.job.phase.marked and self.saving.synced
+        if together:
+            self._commit(checkpoint, began)
+        if not self.job.phase.snapshot:
+            self._time("blocked", began)
+        if self.synced:
+            self._settle()
+            self._time("durable", began)
+        self._note(begins)
+        if not together:
+            self._commit(checkpoint, began)
+
+    def _save_one(self, file: int, saving: Saving) -> None:
+        self.name = self.names[file]
+        self.shard.save(self.name, self.state.pieces(file), self.sizes[file], saving)
+
+    def _settle(self) -> None:
+        """Sync what the library left: files, the directories, and what it synced too early."""
+        left = self.shards if not self.saving.synced else ()
+        self.shard.sync_files([self.names[file] for file in left])
+        if self.saving.synced and self.mark is not None:
+            self.shard.sync_files([self.names[self.mark]])
+        self.shard.sync_directories(self.directories)
+
+    def _commit(self, checkpoint: int, began: int) -> None:
+        """Wait for all ranks; the first one then tells that the checkpoint is complete."""
+        if not self.job.phase.marked:
             return
-        ends, sizes, latencies = (
-            np.array(c, dtype=np.int64) for c in zip(*self._writes, strict=True)
-        )
-        self.log.intervals.add(ends - self.start_ns, sizes, latencies, bins_of(latencies))
-        self.log.note("write", latencies)
-        self._writes.clear()
+        meeting, slots = self.job.meeting, range(self.job.phase.slots)
+        meeting.arrive(self.calls, self.slot)
+        if self.mark is not None:
+            meeting.wait_for(self.calls, slots, 2 * checkpoint + 1)
+            t0 = self.calls.clock()
+            self._write_mark()
+            self._note([t0])
+            self._count()
+            self._time("committed", began)
+            self._unmark(checkpoint - self.job.phase.keep)
+            meeting.arrive(self.calls, self.slot)
+        meeting.wait_for(self.calls, slots[:1], 2 * checkpoint + 2)
+        if self.mark is None:
+            meeting.arrive(self.calls, self.slot)
 
-    def bin(self, begins: list[int], end: int) -> None:
-        """Count what is left of the write calls, and each shard as one whole operation."""
-        self._bin_writes()
-        self.log.note("whole", [end - begin for begin in begins])
+    def _write_mark(self) -> None:
+        assert self.mark is not None
+        self.name = self.names[self.mark]
+        if self.saving is not OURS:
+            self._save_one(self.mark, replace(self.saving, temporary=True))
+        else:
+            fd = self.shard.begin(self.name, self.state.pieces(self.mark), self.sizes[self.mark])
+            self.shard.end(self.name, fd)
+            if self.job.phase.sync is SyncPolicy.COMMIT:
+                self.shard.sync_directories([self.name.rpartition(b"/")[0]])
+
+    def _unmark(self, checkpoint: int) -> None:
+        """Before anything of a checkpoint is removed, take away what says that it is complete."""
+        if self.job.phase.keep and checkpoint >= 0:
+            self.calls.unlink(self._path(checkpoint * self.each), dir_fd=self.root)
+
+    def _let_go(self, checkpoint: int) -> None:
+        """Remove what this rank has of a checkpoint, the first rank the directory of the last."""
+        if checkpoint < 0:
+            return
+        t0 = self.calls.clock()
+        files = self.files(checkpoint)
+        for file in files if self.mark is None else files[1:]:
+            self.calls.unlink(self._path(file), dir_fd=self.root)
+        if self.mark is not None and checkpoint:
+            path = self._path((checkpoint - 1) * self.each)
+            self.calls.rmdir(path.rpartition(b"/")[0], dir_fd=self.root)
+        self.log.note("remove", [self.calls.clock() - t0])
+
+    def _path(self, file: int) -> bytes:
+        self.name = path_of(self.job.phase.population, file).encode()
+        return self.name
+
+    def _count(self) -> None:
+        self.done += 1
+        self.progress.cells[self.progress.base] = self.done
+
+    def _time(self, name: str, began: int) -> None:
+        self.timers[name] = max(self.timers.get(name, 0), self.calls.clock() - began)
+
+    def _note(self, begins: list[int]) -> None:
+        """Count each file as one whole operation, which ends when all of its rank do."""
+        end = self.calls.clock()
+        self.wholes += [end - begin for begin in begins]
 
 
 def _allow_open(shards: int) -> None:
@@ -146,38 +204,31 @@ def _allow_open(shards: int) -> None:
 
 
 def prepare_save(job: Job, slot: int, progress: Progress) -> Run:
-    """Make the loop ready that saves this rank's shards."""
+    """Make the loop ready that saves this rank's shards of all checkpoints."""
     rank = _Rank(job, slot, progress)
     clock = rank.calls.clock
-    _allow_open((len(rank.part) + 1) * job.phase.threads)
+    _allow_open((len(rank.shards) + 1) * job.phase.threads)
 
     def run(start_ns: int) -> Outcome:
-        rank.start_ns = start_ns
+        rank.writes.start_ns = start_ns
         rank.calls.begin(start_ns)
         began = clock()
-        begins: list[int] = []
-        open_files: list[int] = []
-        total = at = 0
         try:
-            for at, size in enumerate(rank.sizes):
-                begins.append(clock())
-                open_files.append(rank.write_shard(at, total))
-                total += size
-            blocked = clock()
-            for at, fd in enumerate(open_files):
-                rank.commit_shard(at, fd)
-                progress.cells[progress.base] = at + 1
-            rank.sync_directories()
+            for checkpoint in range(job.phase.checkpoints):
+                if checkpoint:
+                    t0 = clock()
+                    rank.prepare(checkpoint)
+                    rank.log.note("generate", [clock() - t0])
+                rank.save(checkpoint)
         except OSError as error:
-            raise blame(error, job, rank.names[at]) from error
+            raise blame(error, job, rank.name) from error
         end = clock()
-        rank.bin(begins, end)
-        timers = {"blocked": blocked - began}
-        if job.phase.sync is not SyncPolicy.NONE:
-            timers["durable"] = end - began
+        rank.writes.bin()
+        if rank.wholes:
+            rank.log.note("whole", rank.wholes)
         return Outcome(
-            slot=slot, operations=len(begins), bytes=total, start_ns=began, end_ns=end,
-            timers=timers,
+            slot=slot, operations=rank.done, bytes=rank.writes.total, start_ns=began, end_ns=end,
+            timers=rank.timers,
             histograms=rank.log.histograms(), intervals=rank.log.intervals,
         )  # fmt: skip
 

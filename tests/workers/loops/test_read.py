@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from aibench.calls import Calls, real_calls
 from aibench.engines.pooled import measure
 from aibench.errors import TargetFailed
 from aibench.formats.files import path_of, total_bytes
 from aibench.model import Operation, Order, Sizes
-from aibench.workers.calls import Calls, real_calls
 from tests import build
 from tests.engines.files import population, run, site, write
 

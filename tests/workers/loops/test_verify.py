@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from aibench.calls import real_calls
 from aibench.formats.files import path_of, size_of, total_bytes
-from aibench.workers.calls import real_calls
 from aibench.workers.job import Job
 from aibench.workers.loops.verify import prepare_verify
 from aibench.workers.pool import run_pool

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from aibench.calls import Calls, real_calls
 from aibench.engines.pooled import measure
 from aibench.engines.posix import PosixEngine
 from aibench.errors import TargetFailed, WorkspaceError
 from aibench.formats.files import path_of, total_bytes
 from aibench.model import Operation, Sizes
-from aibench.workers.calls import Calls, real_calls
-from aibench.workers.loops.write import write_all
+from aibench.workers.loops.granules import write_all
 from aibench.workers.share import block_of
 from tests import build, lab
 from tests.engines.files import assert_written, population, present, run, site

@@ -1,0 +1,182 @@
+"""Reads batches for emulated accelerators, which hold their loaders up while they are fed."""
+
+from collections.abc import Generator, Iterator
+from itertools import count, islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aibench.formats.files import path_of
+from aibench.formats.format import SampleReader, format_of
+from aibench.model import Accelerators, Phase
+from aibench.workers.conductor import Conductor, Seat
+from aibench.workers.job import Job, Outcome, Progress, Run
+from aibench.workers.log import CAPACITY, Log
+from aibench.workers.loops.common import blame, open_directory
+from aibench.workers.loops.samples import access_of, reading_of
+from aibench.workers.share import dealt, dealt_files, epoch_seed
+
+_FOREVER = 2**63 - 1
+_TELL_NS = 20_000_000
+
+
+def samples_of(phase: Phase) -> int:
+    """How many samples there are to be read: windows where the data are documents of tokens."""
+    windows = format_of(phase.population).windows
+    return windows(phase.population, phase.window) if windows else phase.population.samples
+
+
+def steps_of_epoch(phase: Phase, asked: Accelerators) -> int:
+    """How many steps an epoch has for each accelerator; what does not fill a step of all is left.
+
+    Where whole files are streamed, each loader makes batches of its own files only, and all as many
+    as the one with the fewest files.
+    """
+    if not reading_of(phase).streams:
+        return samples_of(phase) // (phase.batch * asked.count)
+    fewest = phase.population.files // phase.slots * phase.population.samples_per_file
+    return fewest // phase.batch * asked.loaders
+
+
+def steps_asked(phase: Phase, asked: Accelerators) -> int:
+    """How many steps each accelerator makes where time does not end it: as asked, or an epoch."""
+    epoch = steps_of_epoch(phase, asked)
+    return min(asked.steps, epoch) if asked.steps else epoch
+
+
+def share_asked(phase: Phase) -> float:
+    """Which share of its data ``phase`` asks for: all, or what its accelerators take."""
+    asked = phase.accelerators
+    if asked is None:
+        return 1.0
+    return steps_asked(phase, asked) * asked.count * phase.batch / samples_of(phase)
+
+
+def conductor_of(phase: Phase, seed: int) -> Conductor | None:
+    """The timeline that all loaders of ``phase`` share; None where no accelerators are emulated."""
+    asked = phase.accelerators
+    if asked is None:
+        return None
+    unending = phase.runtime_ns > 0
+    steps = asked.steps if unending else steps_asked(phase, asked)
+    return Conductor(asked, seed, unending=unending, steps=steps)
+
+
+class _Source:
+    """The samples of one loader, epoch after epoch where time is the bound."""
+
+    def __init__(self, job: Job, reader: SampleReader, seat: Seat) -> None:
+        self._job, self._reader, self._seat = job, reader, seat
+        self._coming: Generator[int] | None = None
+
+    def batches(self) -> Iterator[Iterator[int]]:
+        """The bytes of the samples of each batch, which are read as they are asked for."""
+        phase, seat = self._job.phase, self._seat
+        asked = seat.asked
+        steps = steps_of_epoch(phase, asked)
+        for number in count() if phase.runtime_ns and steps else range(1):
+            loader = (seat.loader - number * steps) % asked.loaders
+            self._coming = self._reader.samples(self._chunks(phase.epoch + number, loader))
+            for _ in range(loader, steps, asked.loaders):
+                yield islice(self._coming, phase.batch)
+            self._coming.close()
+
+    def close(self) -> None:
+        """Have the reader close what it has open."""
+        if self._coming is not None:
+            self._coming.close()
+
+    def _chunks(self, epoch: int, loader: int) -> Iterator[NDArray[np.int64]]:
+        phase, seat = self._job.phase, self._seat
+        place = loader * seat.asked.count + seat.accelerator
+        seed = epoch_seed(self._job.seed, epoch)
+        if reading_of(phase).streams:
+            return dealt_files(phase, seed, place)
+        return dealt(phase, seed, place, samples_of(phase))
+
+
+class _Loader:
+    """Reads the batches of one loader of one accelerator, and writes down each sample."""
+
+    def __init__(self, job: Job, slot: int, progress: Progress, conductor: Conductor) -> None:
+        self._calls, self._phase, self._job = job.calls(), job.phase, job
+        self._seat = conductor.seat(slot)
+        self._cells, self._base = progress
+        root = open_directory(self._calls, job)
+        self._reader = reading_of(job.phase).make(access_of(job.phase, self._calls, root))
+        self._source = _Source(job, self._reader, self._seat)
+        self._log, self._deadline, self._alarm = Log(), _FOREVER, 0
+        self._sizes = np.zeros(CAPACITY // job.phase.batch * job.phase.batch, dtype=np.int64)
+        self._pending = self._done = self._bytes = 0
+        self._calls.burn(0)
+
+    def run(self, start_ns: int) -> Outcome:
+        """Read until the accelerator has made its last step."""
+        calls, seat = self._calls, self._seat
+        self._deadline = start_ns + self._phase.runtime_ns if self._phase.runtime_ns else _FOREVER
+        calls.begin(start_ns)
+        seat.begin(start_ns, self._deadline)
+        began = calls.clock()
+        try:
+            for batch in self._source.batches():
+                if not seat.admitted(calls.wait) or not self._read(batch, start_ns):
+                    break
+        except OSError as error:
+            name = path_of(self._phase.population, self._reader.file).encode()
+            raise blame(error, self._job, name) from error
+        finally:
+            self._source.close()
+        self._flush(start_ns)
+        end = seat.leave(calls.wait, calls.clock())
+        steps = seat.freeze()
+        return Outcome(
+            slot=seat.number, operations=self._done, bytes=self._bytes, start_ns=began, end_ns=end,
+            histograms={**self._log.histograms(), **steps.histograms},
+            intervals=self._log.intervals, steps=steps.intervals,
+        )  # fmt: skip
+
+    def _read(self, batch: Iterator[int], start_ns: int) -> bool:
+        """Read a batch and bring it; False where the time is over before its end."""
+        clock, burn, decode = self._calls.clock, self._calls.burn, self._seat.asked.decode_ns
+        before, after = self._log.stamps
+        sizes, alarm, k, held = self._sizes, self._alarm, self._pending, 0
+        t0 = clock()
+        for moved in batch:
+            t1 = clock()
+            before[k], after[k], sizes[k] = t0, t1, moved
+            k += 1
+            held += moved
+            if decode:
+                burn(decode)
+            if t1 >= alarm:
+                alarm = self._alarm = min(self._deadline, t1 + _TELL_NS)
+                self._tell(k, held)
+                if t1 >= self._deadline:
+                    t0 = t1
+                    break
+            t0 = clock()
+        else:
+            self._seat.bring(t0, held)
+        self._pending = k
+        self._bytes += held
+        if k == len(sizes):
+            self._flush(start_ns)
+        return t0 < self._deadline
+
+    def _tell(self, pending: int, held: int) -> None:
+        """Tell the parent how far this loader has come."""
+        self._cells[self._base] = self._done + pending
+        self._cells[self._base + 1] = self._bytes + held
+
+    def _flush(self, start_ns: int) -> None:
+        self._log.flush(self._sizes[: self._pending], start_ns, self._phase.batch)
+        self._done += self._pending
+        self._pending = 0
+        self._tell(0, 0)
+
+
+def prepare_feed(job: Job, slot: int, progress: Progress) -> Run:
+    """Make the loop ready that reads the batches of one loader of one accelerator."""
+    if job.conductor is None:
+        raise ValueError("emulated accelerators need a conductor")
+    return _Loader(job, slot, progress, job.conductor).run

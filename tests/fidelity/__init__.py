@@ -1,0 +1,1 @@
+"""What aibench does to the storage, call by call, against what real frameworks do."""

@@ -1,0 +1,75 @@
+"""Saves and loads checkpoints of one rank in a process of its own, as a trainer does."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aibench.calls import real_calls
+from aibench.engines.posix import PosixEngine
+from aibench.formats.format import Access, format_of
+from aibench.model import Measurement, Operation, Population, Sizes, SyncPolicy
+from tests import build
+from tests.engines.files import site
+from tests.fidelity.tracing import Mix, trace
+
+_PROGRAM = "from tests.fidelity.saving import main; main()"
+
+
+def population(form: str, shards: Sequence[int], tensors: Sequence[int] = ()) -> Population:
+    """One checkpoint of these shards; the first file of one in format dcp tells what is where."""
+    sizes = [0, *shards] if form == "dcp" else list(shards)
+    return build.population(
+        directory="data", files=len(sizes), format=form, tensors=tuple(tensors),
+        files_per_directory=len(sizes),
+        sizes=Sizes(
+            distribution="listed", mean=max(sizes), smallest=0,
+            listed=tuple((1, size) for size in sizes),
+        ),
+    )  # fmt: skip
+
+
+def save(files: Population, root: Path, **changes: Any) -> Measurement:
+    """Save a checkpoint below ``root``, in this process' children."""
+    asked: dict[str, Any] = {
+        "processes": 1,
+        "sync": SyncPolicy.NONE,
+        "marked": files.format == "dcp",
+    }
+    phase = build.phase(population=files, operation=Operation.SAVE_SHARDS, **asked | changes)
+    (root / files.directory).mkdir(parents=True, exist_ok=True)
+    return PosixEngine().run(phase, site(root), lambda *_: None)
+
+
+def load(files: Population, root: Path, reader: str, **access: Any) -> list[int]:
+    """Load all shards of a checkpoint once; the bytes asked for each."""
+    fd = os.open(root / files.directory, os.O_RDONLY)
+    try:
+        made = format_of(files).readers[reader].make(Access(real_calls(), fd, files, **access))
+        return list(made.samples(iter([np.arange(files.files, dtype=np.int64)])))
+    finally:
+        os.close(fd)
+
+
+def traced(asked: dict[str, Any], root: Path) -> Mix:
+    """The system calls of `save`, or of `load` with a ``reader``, in a process of its own.
+
+    ``asked`` has the ``format``, the ``shards`` and the ``tensors``.
+    """
+    what = json.dumps(asked | {"root": str(root)})
+    log = root / f"ours-{asked.get('reader', 'save')}.log"
+    return trace([sys.executable, "-c", _PROGRAM, what], root / "data", log)
+
+
+def main() -> None:
+    """Do as the first argument says."""
+    asked = json.loads(sys.argv[1])
+    files = population(asked["format"], asked["shards"], asked["tensors"])
+    if "reader" in asked:
+        load(files, Path(asked["root"]), asked["reader"], block=asked["block"])
+    else:
+        save(files, Path(asked["root"]), sync=SyncPolicy(asked["sync"]))

@@ -1,0 +1,105 @@
+"""A report says what accelerators asked for, and how many were fed."""
+
+from typing import Any
+
+import pytest
+
+from aibench.model import Accelerated, Accelerators, RunRecord, Training
+from aibench.reporters import feeding, html, markdown, terminal, wording
+from aibench.reporters.document import document
+from tests import build
+
+SECOND = 10**9
+
+
+def training(busy: float, count: int) -> Training:
+    """A hundred seconds of accelerators that computed for that share of them."""
+    whole = 100 * SECOND
+    one = {
+        "host": "client1", "steps": 100, "bytes": 10**9, "first_batch_ns": SECOND // 2,
+        "first_step_ns": SECOND, "end_ns": SECOND + whole, "wait_ns": whole - round(busy * whole),
+        "compute_ns": round(busy * whole), "barrier_ns": 0, "stall_ns": whole - round(busy * whole),
+    }  # fmt: skip
+    return Training(
+        batch=10, accelerators=tuple(Accelerated(number=n, **one) for n in range(count))
+    )
+
+
+def record(levels: dict[int, tuple[float, ...]], **changes: Any) -> RunRecord:
+    """A run with these utilisations, by the number of accelerators."""
+    phases = tuple(
+        build.phase(
+            name=f"accelerators-{count}", processes=2 * count, batch=10,
+            accelerators=Accelerators(count=count, loaders=2, compute_ns=SECOND, **changes),
+        )
+        for count in levels
+    )  # fmt: skip
+    samples = [
+        build.sample(
+            repeat, phase=f"accelerators-{count}",
+            measurement=build.measurement(training=training(busy, count)),
+        )
+        for count, found in levels.items()
+        for repeat, busy in enumerate(found)
+    ]  # fmt: skip
+    return build.record(*samples, plan=build.plan(build.stage(phases=phases, kind="train")))
+
+
+def told(levels: dict[int, tuple[float, ...]]) -> list[str]:
+    """What is said of the number that was fed."""
+    (workload,) = document(record(levels), [])["workloads"]
+    return list(feeding.fed(workload["phases"]))
+
+
+GOOD, MIDDLING, BAD = (0.97,) * 6, (0.99, 0.99, 0.99, 0.8, 0.8, 0.8), (0.5,) * 6
+
+
+@pytest.mark.parametrize(
+    ("levels", "words"),
+    [
+        ({1: GOOD, 2: GOOD, 4: BAD}, "2 accelerators had a utilisation of 90.0 % or more, by"),
+        ({1: GOOD, 2: MIDDLING}, "1 accelerator had a utilisation of 90.0 % or more, by"),
+        ({1: GOOD, 2: GOOD}, "; more were not tried."),
+        ({1: (0.95,), 2: (0.8,)}, "1 accelerator had a utilisation of 90.0 % or more, in all"),
+        ({1: BAD}, "No number of accelerators had a utilisation of 90.0 % or more."),
+    ],
+)
+def test_how_many_were_fed(levels: dict[int, tuple[float, ...]], words: str) -> None:
+    """It is the largest number whose utilisation is surely at the bar, and the formula is told."""
+    formula, found = told(levels)
+    assert formula.startswith("Utilisation is computing over computing, waiting")
+    assert words in found
+
+
+def test_nothing_is_said_where_there_are_none() -> None:
+    """A run without accelerators says nothing of them."""
+    (workload,) = document(build.record(), [])["workloads"]
+    assert list(feeding.fed(workload["phases"])) == []
+
+
+def test_what_they_asked_for() -> None:
+    """A phase says how its accelerators are fed, and what they take at full rate."""
+    (workload,) = document(record({4: GOOD}, sigma=0.2, decode_ns=2_000_000), [])["workloads"]
+    said = wording.asked(workload["phases"][0])
+    assert said.startswith(
+        "4 accelerators × 2 loaders, each up to 2 batches ahead, 1.00 s in the mean a batch, "
+        "164 kB/s at full rate, a barrier after each step, 2.00 ms to decode a sample, 8 processes"
+    )
+    (workload,) = document(record({1: GOOD}), [])["workloads"]
+    assert "nothing decoded" in wording.asked(workload["phases"][0])
+
+
+def test_all_reports_say_it() -> None:
+    """Every format for people has the figures and the sentence."""
+    shown = document(record({1: GOOD, 2: BAD}), [])
+    for text in (terminal.render(shown, width=200), markdown.render(shown), html.render(shown)):
+        assert "1 accelerator had a utilisation of 90.0 % or more" in text
+        assert "97.0 %" in text
+
+
+def test_an_interval_of_shares_ends_at_one() -> None:
+    """Nothing is busy for more than all of its time, whatever the statistics of few repeats say."""
+    (workload,) = document(record({1: (0.99, 0.999, 0.9)}), [])["workloads"]
+    (found,) = (m for m in workload["phases"][0]["metrics"] if m["name"] == "utilisation")
+    assert found["estimate"]["high"] == 1
+    assert found["estimate"]["low"] < 0.9

@@ -1,0 +1,29 @@
+"""What stands between the loops and the kernel does what it promises."""
+
+import statistics
+import time
+
+from aibench.calls import burn, wait_until
+
+
+def test_burning_takes_time_of_a_core() -> None:
+    """Four times as much takes about four times the CPU time of the thread that burns it."""
+    burn(0)
+
+    def spent(nanoseconds: int) -> int:
+        before = time.thread_time_ns()
+        burn(nanoseconds)
+        return time.thread_time_ns() - before
+
+    pairs = [(spent(5_000_000), spent(20_000_000)) for _ in range(9)]
+    assert 2.5 < statistics.median(more / less for less, more in pairs) < 6
+
+
+def test_waiting_ends_at_the_time_and_not_before() -> None:
+    """Nobody comes back early, and a time that is over is not waited for."""
+    until = time.perf_counter_ns() + 3_000_000
+    wait_until(until)
+    assert time.perf_counter_ns() >= until
+    before = time.thread_time_ns()
+    wait_until(until)
+    assert time.thread_time_ns() - before < 3_000_000

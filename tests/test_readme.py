@@ -15,7 +15,7 @@ from aibench.definition.system import load_system
 from aibench.definition.workloads import load_workload, shipped_workloads
 from aibench.generators.kind import Request
 from aibench.judge import judge
-from aibench.registry import plugin
+from aibench.registry import BUILT_IN, plugin
 from aibench.reporters.document import document
 from tests import build, readme
 
@@ -54,8 +54,19 @@ def test_its_links_inside_lead_somewhere() -> None:
 
 def test_its_table_lists_all_workloads() -> None:
     """The table of workloads has those that are shipped, and no other."""
-    listed = {row[0].strip("`") for row in readme.table("What it measures")}
+    listed = {name for row in readme.table("What it measures") for name in named(row[0])}
     assert listed == {file.workload.name for file in shipped_workloads()}
+
+
+def test_its_table_lists_all_formats() -> None:
+    """The table of formats has all that are built in, one row for those that are read alike."""
+    listed = {name for row in readme.table("Formats and readers") for name in named(row[0])}
+    assert listed == {name.partition("-")[0] for name in BUILT_IN["formats"]}
+
+
+def named(cell: str) -> list[str]:
+    """The names in a cell of a table."""
+    return re.findall(r"`([^`]+)`", cell)
 
 
 def test_its_table_lists_all_verdicts() -> None:

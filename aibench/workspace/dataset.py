@@ -159,9 +159,9 @@ def _found(directory: str, manifest: object) -> Found:
         return unknown
     try:
         parts = dict(manifest["population"])
-        sizes = dict(parts.pop("sizes"))
-        listed = tuple((int(count), int(size)) for count, size in sizes.pop("listed", ()))
-        sizes = Sizes(**sizes, listed=listed)
+        drawn = dict(parts.pop("sizes"))
+        listed = tuple((int(count), int(size)) for count, size in drawn.pop("listed", ()))
+        sizes = Sizes(**drawn, listed=listed)
         tensors = tuple(int(size) for size in parts.pop("tensors", ()))
         population = Population(directory=directory, sizes=sizes, tensors=tensors, **parts)
         if population.digest != manifest.get("digest"):

@@ -109,12 +109,14 @@ def test_a_workload_is_found_by_name_or_by_path(tmp_path: Path) -> None:
 def test_suites_run_in_the_order_in_which_one_reads() -> None:
     """A suite loads, trains, saves and resumes first, and measures blocks and names last."""
     assert set(suite_names()) == {"quick", "standard", "full"}
+    order = [
+        "load", "train", "checkpoint_save", "checkpoint_load", "ingest", "preprocess", "serve",
+        "block", "metadata",
+    ]  # fmt: skip
     for suite in suite_names():
         kinds = [file.workload.kind for file in find_suite(suite)]
-        assert list(dict.fromkeys(kinds)) == [
-            "load", "train", "checkpoint_save", "checkpoint_load", "ingest", "preprocess", "serve",
-            "block", "metadata",
-        ]  # fmt: skip
+        assert list(dict.fromkeys(kinds)) == [kind for kind in order if kind in kinds]
+        assert len(set(kinds)) == len(order) or suite == "quick"
     with pytest.raises(Refused, match="no suite 'slow'; known: quick, standard, full"):
         find_suite("slow")
 
@@ -128,7 +130,7 @@ def test_shipped_workloads_are_valid_in_every_suite(file: object, suite: str | N
     (stage,) = plan.stages
     assert stage.measured
     assert len(stage.imitates) > 60
-    if suite == "quick":
+    if suite == "quick" and suite in file.workload.suites:  # type: ignore[attr-defined]
         assert stage.repeats == 3
     for phase in stage.measured:
         cold = phase.cache in (CachePolicy.COLD, CachePolicy.DIRECT)

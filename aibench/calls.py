@@ -5,6 +5,7 @@ null engine's) and the real ones cost the loop the same.
 """
 
 import ctypes
+import errno
 import fcntl
 import mmap
 import os
@@ -78,7 +79,10 @@ def _push(fd: int, offset: int, length: int) -> None:
 def _map(fd: int, length: int, shared: bool) -> memoryview:
     """See mmap(2): the whole file, for reading."""
     flags = mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE
-    return memoryview(mmap.mmap(fd, length, flags=flags, prot=mmap.PROT_READ))
+    try:
+        return memoryview(mmap.mmap(fd, length, flags=flags, prot=mmap.PROT_READ))
+    except ValueError as error:  # Python looks at the size first
+        raise OSError(errno.EIO, "it is shorter than it was written") from error
 
 
 def _touch(mapped: memoryview, offset: int, length: int) -> None:

@@ -169,6 +169,8 @@ def _rates(phase: Phase, operations: int, moved: int, elapsed_ns: int) -> list[M
     if phase.accelerators:
         return found
     noun = _NOUNS.get(phase.operation, "operations")
+    if phase.operation is Operation.READ_FILES and phase.population.samples_per_file > 1:
+        noun = "samples"
     found.append(
         Metric(
             name="iops" if noun == "iops" else f"{noun}_per_second",
@@ -176,7 +178,7 @@ def _rates(phase: Phase, operations: int, moved: int, elapsed_ns: int) -> list[M
             value=per_second(operations, elapsed_ns),
             unit="op/s",
             better="higher",
-            main=not moves_bytes or noun in ("files", "iops"),
+            main=not moves_bytes or noun in ("files", "samples", "iops"),
             why_missing=why_missing,
         )
     )

@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from aibench.reporters import feeding, steadiness, wording
+from aibench.reporters import asking, feeding, steadiness, wording
 from aibench.reporters.clean import cleaned
 
 #: Colours of the sixteen that every terminal theme defines; the words say the same.
@@ -204,7 +204,7 @@ def _phase_notes(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     """What was asked, once for all phases that were asked alike; then what to know of each."""
     alike: dict[str, list[str]] = {}
     for phase in phases:
-        alike.setdefault(wording.asked(phase), []).append(phase["name"])
+        alike.setdefault(asking.asked(phase), []).append(phase["name"])
     for asked, names in alike.items():
         yield f"{', '.join(names)}: {asked}."
     yield from feeding.fed(phases)

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aibench.reporters import feeding
 from aibench.units import (
     format_count,
     format_duration,
     format_size,
-    format_size_binary,
     format_value,
 )
 
@@ -23,7 +21,6 @@ SYMBOLS = {
     "REFERENCE_ONLY": "○",
 }
 ARROWS = {"higher": "↑", "lower": "↓"}
-_SYNC = {"none": "no fsync", "end": "fsync", "commit": "fsync, rename, fsync dir"}
 _SYNC_SHORT = {"none": "no fsync", "end": "fsync", "commit": "commit"}
 _WORDS = {
     "NOT_MET": "not met",
@@ -212,41 +209,6 @@ def state(phase: dict[str, Any]) -> str:
 def _missed(wanted: str, found: str) -> bool:
     """Whether a read was to come from storage and is not shown to."""
     return wanted in ("cold", "direct") and found != "cold"
-
-
-def asked(phase: dict[str, Any]) -> str:
-    """What a phase was asked to do, in one line."""
-    settings = phase["asked"]
-    workers = (
-        f"{counted(settings['processes'], 'process')} × {counted(settings['threads'], 'thread')}"
-    )
-    parts = [workers, _population(settings), settings["order"]]
-    if settings["accelerators"]:
-        parts.insert(0, feeding.asked(settings))
-    if settings["depth"] > 1:
-        parts.append(f"queue depth {settings['depth']}")
-    if phase["reads"] or phase["writes"]:
-        parts.append(f"{format_size_binary(settings['io_size'])} a call")
-    if settings["batch"] > 1:
-        parts.append(f"batches of {settings['batch']}")
-    if phase["reads"]:
-        parts.append(f"cache {settings['cache']}")
-    if phase["writes"]:
-        parts.append(_SYNC[settings["sync"]])
-    if settings["shift"]:
-        parts.append("read by another process than the writer")
-    if settings["runtime_ns"]:
-        parts.append(f"for {format_duration(settings['runtime_ns'])}")
-    return ", ".join(parts)
-
-
-def _population(settings: dict[str, Any]) -> str:
-    sizes = settings["sizes"]
-    each = "" if settings["files"] == 1 else " each"
-    many = settings["samples_per_file"]
-    mean = f"{many} × {format_size(sizes['mean'])}" if many > 1 else format_size(sizes["mean"])
-    size = f"{mean}{each}" if sizes["distribution"] == "fixed" else f"{mean} in the mean"
-    return f"{counted(settings['files'], 'file')} of {size}"
 
 
 def finding(group: dict[str, Any]) -> str:

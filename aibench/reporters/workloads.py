@@ -7,7 +7,18 @@ from typing import Any
 from aibench.identity import identity
 from aibench.insight import why
 from aibench.metrics import demand, headroom, metrics, of_one_state
-from aibench.model import READS, WRITES, Estimate, Finding, Metric, Phase, RunRecord, Sample, Stage
+from aibench.model import (
+    READS,
+    WRITES,
+    Estimate,
+    Finding,
+    Metric,
+    Operation,
+    Phase,
+    RunRecord,
+    Sample,
+    Stage,
+)
 from aibench.probes.nfsoptions import meaning
 from aibench.reporters.samples import remarks, sample_part
 from aibench.reporters.values import number, plain, spread
@@ -93,6 +104,8 @@ def _asked(phase: Phase) -> dict[str, Any]:
         "sizes": plain(population.sizes),
         "format": population.format,
         "samples_per_file": population.samples_per_file,
+        "reader": phase.reader if phase.operation is Operation.READ_FILES else None,
+        "rate": phase.rate or None,
         "files_per_directory": population.files_per_directory,
         "order": phase.order.value,
         "io_size": phase.io_size,

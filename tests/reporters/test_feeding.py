@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from aibench.model import Accelerated, Accelerators, RunRecord, Training
-from aibench.reporters import feeding, html, markdown, terminal, wording
+from aibench.reporters import asking, feeding, html, markdown, terminal
 from aibench.reporters.document import document
 from tests import build
 
@@ -80,13 +80,13 @@ def test_nothing_is_said_where_there_are_none() -> None:
 def test_what_they_asked_for() -> None:
     """A phase says how its accelerators are fed, and what they take at full rate."""
     (workload,) = document(record({4: GOOD}, sigma=0.2, decode_ns=2_000_000), [])["workloads"]
-    said = wording.asked(workload["phases"][0])
+    said = asking.asked(workload["phases"][0])
     assert said.startswith(
         "4 accelerators × 2 loaders, each up to 2 batches ahead, 1.00 s in the mean a batch, "
         "164 kB/s at full rate, a barrier after each step, 2.00 ms to decode a sample, 8 processes"
     )
     (workload,) = document(record({1: GOOD}), [])["workloads"]
-    assert "nothing decoded" in wording.asked(workload["phases"][0])
+    assert "nothing decoded" in asking.asked(workload["phases"][0])
 
 
 def test_all_reports_say_it() -> None:
@@ -103,3 +103,13 @@ def test_an_interval_of_shares_ends_at_one() -> None:
     (found,) = (m for m in workload["phases"][0]["metrics"] if m["name"] == "utilisation")
     assert found["estimate"]["high"] == 1
     assert found["estimate"]["low"] < 0.9
+
+
+def test_who_is_imitated_is_said() -> None:
+    """A format that is not plain is named with its reader, and a rate that was asked for."""
+    population = build.population(format="webdataset", samples_per_file=30)
+    phase = build.phase(population=population, reader="webdataset", rate=500.0)
+    record = build.record(plan=build.plan(build.stage(phases=(phase,))))
+    said = asking.asked(document(record, ())["workloads"][0]["phases"][0])
+    assert "100 files of 30 × 4.10 kB each" in said
+    assert "format webdataset read as by webdataset, 500 op/s asked for" in said

@@ -1,0 +1,54 @@
+"""The words about what a phase was asked to do."""
+
+from typing import Any
+
+from aibench.reporters import feeding
+from aibench.reporters.wording import counted
+from aibench.units import format_duration, format_size, format_size_binary, format_value
+
+_SYNC = {"none": "no fsync", "end": "fsync", "commit": "fsync, rename, fsync dir"}
+
+
+def asked(phase: dict[str, Any]) -> str:
+    """What a phase was asked to do, in one line."""
+    settings = phase["asked"]
+    workers = (
+        f"{counted(settings['processes'], 'process')} × {counted(settings['threads'], 'thread')}"
+    )
+    parts = [workers, _population(settings), *_reading(settings), settings["order"]]
+    if settings["accelerators"]:
+        parts.insert(0, feeding.asked(settings))
+    if settings["depth"] > 1:
+        parts.append(f"queue depth {settings['depth']}")
+    if phase["reads"] or phase["writes"]:
+        parts.append(f"{format_size_binary(settings['io_size'])} a call")
+    if settings["batch"] > 1:
+        parts.append(f"batches of {settings['batch']}")
+    if phase["reads"]:
+        parts.append(f"cache {settings['cache']}")
+    if phase["writes"]:
+        parts.append(_SYNC[settings["sync"]])
+    if settings["shift"]:
+        parts.append("read by another process than the writer")
+    if settings["runtime_ns"]:
+        parts.append(f"for {format_duration(settings['runtime_ns'])}")
+    return ", ".join(parts)
+
+
+def _reading(settings: dict[str, Any]) -> list[str]:
+    """The format and who is imitated in reading it, where it is not plain; the offered rate."""
+    told = []
+    if settings["reader"] and (settings["format"], settings["reader"]) != ("files", "stat"):
+        told.append(f"format {settings['format']} read as by {settings['reader']}")
+    if settings["rate"]:
+        told.append(f"{format_value(settings['rate'], 'op/s')} asked for")
+    return told
+
+
+def _population(settings: dict[str, Any]) -> str:
+    sizes = settings["sizes"]
+    each = "" if settings["files"] == 1 else " each"
+    many = settings["samples_per_file"]
+    mean = f"{many} × {format_size(sizes['mean'])}" if many > 1 else format_size(sizes["mean"])
+    size = f"{mean}{each}" if sizes["distribution"] == "fixed" else f"{mean} in the mean"
+    return f"{counted(settings['files'], 'file')} of {size}"

@@ -10,6 +10,7 @@ when it is complete; in our own way when all is written. ``durable`` ends with t
 timer is the longest.
 """
 
+import os
 import resource
 from dataclasses import replace
 
@@ -197,7 +198,7 @@ class _Rank:
 def _allow_open(shards: int) -> None:
     """Lift the soft limit of open files where all shards of a process would not fit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = shards + _OTHER_FILES
+    wanted = shards + len(os.listdir("/proc/self/fd")) + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -1,5 +1,6 @@
 """Checkpoints on real files: complete, under their own names, over nobody else's."""
 
+import os
 import resource
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def test_a_rank_may_have_more_shards_than_open_files(tmp_path: Path) -> None:
     """Thousands of shards a rank, all open until they are synced, don't run out of descriptors."""
     files = population(400, sizes=Sizes(distribution="fixed", mean=10))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = [os.dup(0) for _ in range(100)]  # the process has others open already
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     try:
         measured = run(
@@ -38,6 +40,8 @@ def test_a_rank_may_have_more_shards_than_open_files(tmp_path: Path) -> None:
         )
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in held:
+            os.close(descriptor)
     assert measured.operations == 400
 
 

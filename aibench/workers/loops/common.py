@@ -16,6 +16,10 @@ from aibench.workers.job import Job
 #: O_DIRECT wants memory, offsets and lengths aligned to the device's logical block at least.
 ALIGNMENT = 4096
 _HUGE_PAGE = 2 * 2**20
+#: Later than any clock reading.
+FOREVER = 2**63 - 1
+#: How often a loop tells its progress.
+TELL_NS = 20_000_000
 
 
 def aligned_buffer(size: int) -> NDArray[np.uint8]:
@@ -38,6 +42,11 @@ def aligned_view(size: int) -> memoryview:
 def direct_flag(phase: Phase) -> int:
     """``O_DIRECT`` where the phase asks to pass the page cache by, else 0."""
     return os.O_DIRECT if phase.cache is CachePolicy.DIRECT else 0
+
+
+def deadline_of(phase: Phase, start_ns: int) -> int:
+    """When a phase that began at ``start_ns`` has to end; `FOREVER` where time is no bound."""
+    return start_ns + phase.runtime_ns if phase.runtime_ns else FOREVER
 
 
 def open_directory(calls: Calls, job: Job) -> int:

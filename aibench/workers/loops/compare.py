@@ -8,12 +8,11 @@ from aibench.calls import Calls
 from aibench.formats.files import paths_of, sizes_of
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import Log
-from aibench.workers.loops.common import aligned_buffer, blame, open_directory
+from aibench.workers.loops.common import aligned_buffer, blame, deadline_of, open_directory
 from aibench.workers.loops.pieces import pieces_of
 from aibench.workers.share import block_of, chunks_of
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FOREVER = 2**63 - 1
 
 
 class _Comparer:
@@ -69,7 +68,7 @@ def prepare_compare(job: Job, slot: int, progress: Progress) -> Run:
 
     def run(start_ns: int) -> Outcome:
         clock, (before, after) = calls.clock, log.stamps
-        deadline = start_ns + phase.runtime_ns if phase.runtime_ns else _FOREVER
+        deadline = deadline_of(phase, start_ns)
         calls.begin(start_ns)
         began = end = clock()
         done = total = wrong = errors = 0

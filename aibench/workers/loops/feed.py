@@ -12,12 +12,9 @@ from aibench.model import Accelerators, Phase
 from aibench.workers.conductor import Conductor, Seat
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
-from aibench.workers.loops.common import blame, open_directory
+from aibench.workers.loops.common import FOREVER, TELL_NS, blame, deadline_of, open_directory
 from aibench.workers.loops.samples import access_of, reading_of
 from aibench.workers.share import dealt, dealt_files, epoch_seed
-
-_FOREVER = 2**63 - 1
-_TELL_NS = 20_000_000
 
 
 def samples_of(phase: Phase) -> int:
@@ -105,7 +102,7 @@ class _Loader:
         root = open_directory(self._calls, job)
         self._reader = reading_of(job.phase).make(access_of(job.phase, self._calls, root))
         self._source = _Source(job, self._reader, self._seat)
-        self._log, self._deadline, self._alarm = Log(), _FOREVER, 0
+        self._log, self._deadline, self._alarm = Log(), FOREVER, 0
         self._sizes = np.zeros(CAPACITY // job.phase.batch * job.phase.batch, dtype=np.int64)
         self._pending = self._done = self._bytes = 0
         self._calls.burn(0)
@@ -113,7 +110,7 @@ class _Loader:
     def run(self, start_ns: int) -> Outcome:
         """Read until the accelerator has made its last step."""
         calls, seat = self._calls, self._seat
-        self._deadline = start_ns + self._phase.runtime_ns if self._phase.runtime_ns else _FOREVER
+        self._deadline = deadline_of(self._phase, start_ns)
         calls.begin(start_ns)
         seat.begin(start_ns, self._deadline)
         began = calls.clock()
@@ -149,7 +146,7 @@ class _Loader:
             if decode:
                 burn(decode)
             if t1 >= alarm:
-                alarm = self._alarm = min(self._deadline, t1 + _TELL_NS)
+                alarm = self._alarm = min(self._deadline, t1 + TELL_NS)
                 self._tell(k, held)
                 if t1 >= self._deadline:
                     t0 = t1

@@ -7,12 +7,10 @@ from aibench.formats.files import directory_count, paths_of, sizes_of
 from aibench.model import SyncPolicy
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import Log
-from aibench.workers.loops.common import blame, make_directory, open_directory
+from aibench.workers.loops.common import blame, deadline_of, make_directory, open_directory
 from aibench.workers.loops.granules import FLAGS, write_all
 from aibench.workers.loops.pieces import pieces_of
 from aibench.workers.share import block_of, chunks_of
-
-_FOREVER = 2**63 - 1
 
 
 class _Writer:
@@ -79,7 +77,7 @@ def prepare_ingest(job: Job, slot: int, progress: Progress) -> Run:
 
     def run(start_ns: int) -> Outcome:
         clock, (before, after) = calls.clock, log.stamps
-        deadline = start_ns + phase.runtime_ns if phase.runtime_ns else _FOREVER
+        deadline = deadline_of(phase, start_ns)
         calls.begin(start_ns)
         writer.start_ns = start_ns
         began = end = clock()

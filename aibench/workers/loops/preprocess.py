@@ -11,12 +11,10 @@ from aibench.formats.files import directory_count, path_of, renamed_path_of
 from aibench.model import Phase, SyncPolicy, Transform
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
-from aibench.workers.loops.common import aligned_buffer, blame, open_directory
+from aibench.workers.loops.common import TELL_NS, aligned_buffer, blame, deadline_of, open_directory
 from aibench.workers.loops.granules import FLAGS, write_all
 from aibench.workers.loops.samples import access_of, chunks_read, reading_of
 
-_FOREVER = 2**63 - 1
-_TELL_NS = 20_000_000
 _WORDS = BLOCK // 8
 
 
@@ -113,7 +111,7 @@ def prepare_preprocess(  # noqa: PLR0915 - the hot loop stays in one place
 
     def run(start_ns: int) -> Outcome:
         clock = calls.clock
-        deadline = start_ns + phase.runtime_ns if phase.runtime_ns else _FOREVER
+        deadline = deadline_of(phase, start_ns)
         begun, read, computed, written = log.stamps
         sizes = np.zeros(CAPACITY, dtype=np.int64)
         calls.begin(start_ns)
@@ -137,7 +135,7 @@ def prepare_preprocess(  # noqa: PLR0915 - the hot loop stays in one place
                     cells[base], cells[base + 1] = done, total
                     if t3 >= deadline:
                         break
-                    alarm = min(deadline, t3 + _TELL_NS)
+                    alarm = min(deadline, t3 + TELL_NS)
                 begun[k] = clock()
         except OSError as error:
             name = path_of(phase.population, reader.file).encode()

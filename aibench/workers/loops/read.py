@@ -13,8 +13,10 @@ from aibench.model import Operation, Phase
 from aibench.workers.job import Job, Outcome, Prepare, Progress, Run
 from aibench.workers.log import CAPACITY, Log
 from aibench.workers.loops.common import (
+    TELL_NS,
     aligned_view,
     blame,
+    deadline_of,
     direct_flag,
     open_directory,
     wrong_length,
@@ -26,9 +28,6 @@ from aibench.workers.share import chunks_of, dealt, epoch_seed, part_of, rounds_
 
 #: The readers of plain files that this loop is: the shortest way to read them.
 _OWN = ("lean", "stat")
-_FOREVER = 2**63 - 1
-#: How often a loop tells its progress.
-_TELL_NS = 20_000_000
 _NUMBERS = list(range(CAPACITY))
 
 
@@ -122,7 +121,7 @@ def prepare_read(  # noqa: PLR0915 - the hot loop stays in one place
 
     def run(start_ns: int) -> Outcome:
         flags = os.O_RDONLY | os.O_CLOEXEC | direct_flag(phase)
-        deadline = start_ns + phase.runtime_ns if phase.runtime_ns else _FOREVER
+        deadline = deadline_of(phase, start_ns)
         clock, open_, readv, close = calls.clock, calls.open, calls.readv, calls.close
         look = calls.fstat if phase.reader == "stat" else bool  # bool: next to no time
         opening, opened, got, closed = log.stamps
@@ -131,7 +130,7 @@ def prepare_read(  # noqa: PLR0915 - the hot loop stays in one place
         began = t3 = clock()
         done = total = 0
         for names, sizes in chain(first, following):
-            alarm = min(deadline, t3 + _TELL_NS)
+            alarm = min(deadline, t3 + TELL_NS)
             k = 0
             try:
                 for k, name, expected in zip(_NUMBERS, names, sizes.tolist()):  # noqa: B905
@@ -154,7 +153,7 @@ def prepare_read(  # noqa: PLR0915 - the hot loop stays in one place
                         cells[base + 1] = total + int(sizes[: k + 1].sum())
                         if t3 >= deadline:
                             break
-                        alarm = min(deadline, t3 + _TELL_NS)
+                        alarm = min(deadline, t3 + TELL_NS)
             except OSError as error:
                 raise blame(error, job, names[k]) from error
             done += k + 1

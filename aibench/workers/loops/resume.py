@@ -16,11 +16,9 @@ from aibench.formats.format import format_of
 from aibench.model import Phase, Population
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
-from aibench.workers.loops.common import blame, open_directory
+from aibench.workers.loops.common import blame, deadline_of, open_directory
 from aibench.workers.loops.samples import access_of
 from aibench.workers.share import chunks_of, part_of
-
-_FOREVER = 2**63 - 1
 
 
 @runtime_checkable
@@ -75,7 +73,7 @@ def prepare_resume(job: Job, slot: int, progress: Progress) -> Run:
 
     def run(start_ns: int) -> Outcome:
         clock, (before, after) = calls.clock, log.stamps
-        deadline = start_ns + phase.runtime_ns if phase.runtime_ns else _FOREVER
+        deadline = deadline_of(phase, start_ns)
         calls.begin(start_ns)
         began = t0 = end = clock()
         timers = {}

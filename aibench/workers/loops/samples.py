@@ -13,11 +13,8 @@ from aibench.formats.format import Access, Reading, format_of
 from aibench.model import Phase
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
-from aibench.workers.loops.common import blame, open_directory
+from aibench.workers.loops.common import TELL_NS, blame, deadline_of, open_directory
 from aibench.workers.share import dealt, dealt_files, epoch_seed
-
-_FOREVER = 2**63 - 1
-_TELL_NS = 20_000_000
 
 
 def reading_of(phase: Phase) -> Reading:
@@ -85,7 +82,7 @@ def prepare_samples(  # noqa: PLR0915 - the hot loop stays in one place
 
     def run(start_ns: int) -> Outcome:
         clock = calls.clock
-        deadline = start_ns + phase.runtime_ns if phase.runtime_ns else _FOREVER
+        deadline = deadline_of(phase, start_ns)
         before, after = log.stamps
         sizes = np.zeros(most, dtype=np.int64)
         calls.begin(start_ns)
@@ -110,7 +107,7 @@ def prepare_samples(  # noqa: PLR0915 - the hot loop stays in one place
                     cells[base], cells[base + 1] = done, total
                     if t1 >= deadline:
                         break
-                    alarm = min(deadline, t1 + _TELL_NS)
+                    alarm = min(deadline, t1 + TELL_NS)
                 t0 = begin_next()
         except OSError as error:
             name = path_of(phase.population, reader.file).encode()

@@ -56,12 +56,14 @@ class StreamReader:
                 yield from self._read(number)
 
 
-def _read_lean(access: Access) -> FileReader:
-    """Open, read, close, as storage benchmarks do."""
+def _read_whole(access: Access, *, looks: bool) -> FileReader:
+    """Open, where it ``looks`` fstat, read to the end, close."""
     calls = access.calls
 
     def read(name: bytes, size: int) -> int:
         fd = calls.open(name, _FLAGS, dir_fd=access.root)
+        if looks:
+            calls.fstat(fd)
         done = 0
         while done < size and (came := calls.readv(fd, [access.view(access.io_size)])):
             done += came
@@ -69,22 +71,16 @@ def _read_lean(access: Access) -> FileReader:
         return done
 
     return FileReader(access, read)
+
+
+def _read_lean(access: Access) -> FileReader:
+    """Open, read, close, as storage benchmarks do."""
+    return _read_whole(access, looks=False)
 
 
 def _read_stat(access: Access) -> FileReader:
     """Open, fstat, read, close, as a data loader does at least."""
-    calls = access.calls
-
-    def read(name: bytes, size: int) -> int:
-        fd = calls.open(name, _FLAGS, dir_fd=access.root)
-        calls.fstat(fd)
-        done = 0
-        while done < size and (came := calls.readv(fd, [access.view(access.io_size)])):
-            done += came
-        calls.close(fd)
-        return done
-
-    return FileReader(access, read)
+    return _read_whole(access, looks=True)
 
 
 def read_python(access: Access) -> FileReader:

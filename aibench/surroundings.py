@@ -52,7 +52,7 @@ class Meanwhile:
             self.nfs = nfsstats.between(self._before, after)
 
     def _counters(self) -> nfsstats.NfsCounters | None:
-        if not self._target.fstype.startswith("nfs"):
+        if not self._target.is_nfs:
             return None
         return nfsstats.snapshot(self._target.mount_point)
 

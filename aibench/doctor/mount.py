@@ -37,7 +37,7 @@ def mount_options(target: Target) -> Check:
     """What the mount options mean for a measurement; a warning where one costs or flatters."""
     costly = [f"{name}: {_COSTLY[name]}" for name in target.options if name in _COSTLY]
     meant = [f"{name}: {_HARMLESS[name]}" for name in target.options if name in _HARMLESS]
-    if target.fstype in ("nfs", "nfs4"):
+    if target.is_nfs:
         lines = [name.partition("=")[2] for name in target.options if name.startswith("nconnect=")]
         if lines:
             meant.append(f"nconnect={lines[0]}: that many connections carry the traffic")

@@ -13,12 +13,12 @@ from aibench.units import format_count
 
 def checks(target: Target | None, environment: Environment) -> Iterator[Check]:
     """Nothing for a target that is not on a network."""
-    if target is None or not (target.is_network or target.server):
+    if target is None or not target.is_remote:
         return
     yield link(target, environment)
     yield card_errors(environment)
     yield sent_again(environment)
-    if target.fstype in ("nfs", "nfs4"):
+    if target.is_nfs:
         yield requests(target)
 
 

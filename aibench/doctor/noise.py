@@ -63,7 +63,7 @@ def others(target: Target, environment: Environment) -> Check:
         told.append(f"{target.device} has requests of others {percent(device)} of the time")
     if requests is not None:
         told.append(f"{requests:.3g} requests of others are under way on the mount")
-    if rate is not None and (target.is_network or target.server):
+    if rate is not None and target.is_remote:
         told.append(f"others move {format_rate(rate)} over {', '.join(noise.way(environment))}")
     if not told:
         return ok("other traffic", "what others do with it can't be seen from here")

@@ -37,11 +37,6 @@ class Facts:
         return self.sample.measurement.elapsed_ns * self.workers
 
     @property
-    def remote(self) -> bool:
-        """Whether the target is reached over a network."""
-        return self.target.is_network or self.target.server is not None
-
-    @property
     def hosts(self) -> int:
         """On how many clients the workers ran."""
         return max(len({worker.host for worker in self.sample.measurement.workers}), 1)
@@ -145,7 +140,7 @@ def nic_shares(facts: Facts) -> dict[str, tuple[float, float]]:
 
 def fullest_nic(facts: Facts) -> tuple[str, float, float] | None:
     """Name, rate and share of line rate of the fullest card, for targets behind a network."""
-    shares = nic_shares(facts) if facts.remote else {}
+    shares = nic_shares(facts) if facts.target.is_remote else {}
     if not shares:
         return None
     name = max(shares, key=lambda name: shares[name][1])
@@ -161,7 +156,7 @@ def nic_sum(facts: Facts) -> float | None:
     speeds = nic_speeds(facts.environment)
     if not speeds or facts.hosts > 1 or past_cards(facts):
         return None
-    if not facts.remote or facts.target.server is None or served_here(facts):
+    if not facts.target.is_remote or facts.target.server is None or served_here(facts):
         return None
     if any(speed is None and carried(facts, name) for name, speed in speeds.items()):
         return None
@@ -212,7 +207,7 @@ def _held_by_memory(facts: Facts) -> bool:
 
 def device(facts: Facts) -> tuple[str, float, float | None] | None:
     """Name, utilisation and mean queue of the busiest block device that was watched."""
-    if facts.remote:
+    if facts.target.is_remote:
         return None
     used = {
         name: share

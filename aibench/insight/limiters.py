@@ -171,7 +171,7 @@ def _latency(facts: Facts) -> Why | None:
         return None
     if card is not None and card[2] >= LOW:
         return None
-    if not facts.remote and facts.workers > 1 and (drive is None or _is_full(drive)):
+    if not facts.target.is_remote and facts.workers > 1 and (drive is None or _is_full(drive)):
         return None
     whole = facts.sample.measurement.histograms["whole"]
     each = format_duration(whole.total_ns / whole.count)
@@ -236,16 +236,16 @@ def _unknown(facts: Facts) -> Why:
 
 def _missing(facts: Facts) -> list[str]:
     """The figures that another answer would have needed."""
-    nfs = facts.target.fstype in ("nfs", "nfs4")
+    nfs = facts.target.is_nfs
     unknown = facts.cache_state is CacheState.UNKNOWN
-    by_card = facts.remote and not served_here(facts)
+    by_card = facts.target.is_remote and not served_here(facts)
     absent = {
         "the harness's ceiling": headroom([facts.sample], "op/s") is None,
         "the client's CPU use": cpu_share(facts) is None,
         "where the bytes came from": unknown,
         "the NFS mount's counters": nfs and facts.sample.nfs is None,
         "how full the network cards were": by_card and fullest_nic(facts) is None,
-        "the block device's queue": not facts.remote and device(facts) is None,
+        "the block device's queue": not facts.target.is_remote and device(facts) is None,
     }
     return [name for name, is_absent in absent.items() if is_absent]
 

@@ -76,7 +76,7 @@ def _card(facts: Facts) -> Iterator[Finding]:
 
 def _lost(facts: Facts) -> Iterator[Finding]:
     """Packets that a card on the way dropped, or that came damaged."""
-    if not facts.remote or past_cards(facts):
+    if not facts.target.is_remote or past_cards(facts):
         return
     for name in facts.names("nic.", ".packets_rate"):
         packets = facts.total(f"nic.{name}.packets_rate")
@@ -89,7 +89,7 @@ def _lost(facts: Facts) -> Iterator[Finding]:
 
 def _segments(facts: Facts) -> Iterator[Finding]:
     """What this client sent again; for what servers send again nothing here counts."""
-    if not facts.remote or past_cards(facts):
+    if not facts.target.is_remote or past_cards(facts):
         return
     again, sent = facts.total("tcp.retransmits_rate"), facts.total("tcp.segments_rate")
     if told := _too_many(again, None if again is None or sent is None else again + sent):
@@ -116,7 +116,7 @@ def _impossible(facts: Facts) -> Iterator[Finding]:
         )
         yield Finding(code="impossible", message=message)
     link = facts.environment.metadata.get(f"link_{facts.target.device}")
-    if isinstance(link, int | float) and 0 < link < rate and not facts.remote:
+    if isinstance(link, int | float) and 0 < link < rate and not facts.target.is_remote:
         message = (
             f"{format_rate(rate)} is more than the {format_rate(link)} of the link to "
             f"{facts.target.device}: something nearer than the device held the data"

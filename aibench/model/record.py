@@ -40,6 +40,16 @@ class Target:
         """Whether the kernel mounts it from a server."""
         return self.fstype in ("nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "9p", "glusterfs")
 
+    @property
+    def is_nfs(self) -> bool:
+        """Whether it is a mount of the kernel's NFS client."""
+        return self.fstype in ("nfs", "nfs4")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is reached over a network, by the kernel or by a process (FUSE)."""
+        return self.is_network or self.server is not None
+
     def is_served_by(self, *names: str) -> bool:
         """Whether the server has one of ``names`` or a loopback address."""
         addresses = [o.removeprefix("addr=") for o in self.options if o.startswith("addr=")]

@@ -129,7 +129,7 @@ def counter(target: Target, sys: str = "/sys", *, direct: bool = False) -> Deliv
     if target.fstype.partition(".")[0] in ("fuse", "fuseblk"):
         why = f"{target.fstype} is served by a process that may cache, and has no byte counter"
         return DeliveryCounter(reason=why)
-    if target.fstype in ("nfs", "nfs4"):
+    if target.is_nfs:
         return _nfs_counter(target, direct=direct)
     if target.fstype not in _NO_COUNTER and target.device:
         return _block_counter(target.device, sys)

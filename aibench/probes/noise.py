@@ -88,7 +88,7 @@ def interference(environment: Environment, target: Target) -> Finding | None:
     if requests is not None:
         return _disturbed(f"{requests:.3g} requests of others were under way on the mount")
     rate, line = _number(environment, "others_network_rate"), line_rate(environment)
-    remote = target.is_network or target.server is not None
+    remote = target.is_remote
     if remote and rate is not None and line is not None and rate > NOTABLE * line:
         told = f"others moved {format_rate(rate)} over {environment.metadata['target_cards']}"
         return _disturbed(f"{told}, {percent(rate / line)} of the line rate")
@@ -149,7 +149,7 @@ def after(
 
 def _changed_client(then: Environment, now: Environment, target: Target) -> Iterator[str]:
     """Cards count only where the target is behind them."""
-    remote = target.is_network or target.server is not None
+    remote = target.is_remote
     for name in then.key:
         if name != "nic" or remote:
             yield from _pair(name, then.key.get(name), now.key.get(name))

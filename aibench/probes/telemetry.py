@@ -70,7 +70,7 @@ def sources(target: Target, root: str = "/") -> Iterator[Source]:
     cards = counters.CARDS_AND_LOOPBACK if target.is_served_by() else counters.CARDS
     yield Source("nic.", f"{proc}/net/dev", cards)
     yield Source("tcp.", f"{proc}/net/snmp", counters.TCP)
-    if target.fstype in ("nfs", "nfs4"):
+    if target.is_nfs:
         yield from _nfs(f"{proc}/self/mountstats", target.mount_point)
     elif target.device and not target.is_memory:
         for name in devices.members(target.device, sys):

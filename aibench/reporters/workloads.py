@@ -83,7 +83,7 @@ def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]
 
 def _options(phase: Phase, record: RunRecord) -> list[str]:
     """What the options of an NFS mount mean for this phase."""
-    nfs = record.target.fstype in ("nfs", "nfs4")
+    nfs = record.target.is_nfs
     return list(meaning(record.target.options, phase)) if nfs else []
 
 

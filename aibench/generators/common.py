@@ -1,10 +1,12 @@
 """What kinds of workload share: data sets that are found again, and automatic numbers."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from aibench.definition.fields import Bytes, Count
+from aibench.definition.source import Strict
 from aibench.model import Operation, Phase, Population, Sizes, SyncPolicy
 
 #: Worker processes; 0 means automatic.
@@ -15,6 +17,46 @@ Batch = Annotated[int, Field(ge=1, le=4096, strict=True)]
 
 #: File names have ten digits; no file system holds more files either.
 MOST_FILES = 10**10
+
+
+class Drawn(Strict):
+    """Sizes of files or samples: ``fixed`` at ``size``, or ``lognormal`` with that mean.
+
+    ``sigma`` is that of the logarithm; the distribution is cut at ``smallest`` and ``largest``.
+    """
+
+    least_size: ClassVar[int] = 0
+
+    files: Count = 100_000
+    size: Bytes = 114_660
+    sizes: Literal["fixed", "lognormal"] = "lognormal"
+    sigma: Annotated[float, Field(ge=0, le=3)] = 0.55
+    smallest: Bytes = 2048
+    largest: Bytes = 16 * 2**20
+    files_per_directory: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 1000
+
+    @model_validator(mode="after")
+    def _holds_its_mean(self) -> "Drawn":
+        if self.size < self.least_size:
+            raise ValueError(f"size has to be at least {self.least_size}B")
+        if self.sizes == "lognormal" and not self.smallest <= self.size <= self.largest:
+            raise ValueError(
+                f"sizes need smallest <= size <= largest, not {self.smallest} B, {self.size} B, "
+                f"{self.largest} B"
+            )
+        return self
+
+    def population_sizes(self) -> Sizes:
+        """The distribution as the population wants it."""
+        if self.sizes == "fixed":
+            return Sizes(distribution="fixed", mean=self.size, smallest=min(self.size, 1))
+        return Sizes(
+            distribution="lognormal",
+            mean=self.size,
+            sigma=self.sigma,
+            smallest=self.smallest,
+            largest=self.largest,
+        )
 
 
 def dataset(

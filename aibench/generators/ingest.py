@@ -1,13 +1,12 @@
 """Collecting raw data: many small or few large files written once, then read back and compared."""
 
 import os
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from aibench.definition.fields import Bytes, Count
-from aibench.definition.source import Strict
-from aibench.generators.common import Workers, scratch
+from aibench.generators.common import Drawn, Workers, scratch
 from aibench.generators.kind import Kind, Request
 from aibench.model import CachePolicy, Operation, Phase, Population, Sizes, SyncPolicy
 from aibench.workers.loops.source import source_files
@@ -16,7 +15,7 @@ from aibench.workers.loops.source import source_files
 _MOST_COLLECTED = 100_000
 
 
-class Settings(Strict):
+class Settings(Drawn):
     """The settings of an ingest workload.
 
     Without a ``source``, ``files`` have sizes ``fixed`` at ``size``, or ``lognormal`` with that
@@ -27,12 +26,6 @@ class Settings(Strict):
     """
 
     files: Count = 10_000
-    size: Bytes = 114_660
-    sizes: Literal["fixed", "lognormal"] = "lognormal"
-    sigma: Annotated[float, Field(ge=0, le=3)] = 0.55
-    smallest: Bytes = 2048
-    largest: Bytes = 16 * 2**20
-    files_per_directory: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 1000
     source: str = ""
     workers: Workers = 0
     io_size: Bytes = 2**20
@@ -42,11 +35,6 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Settings":
-        if self.sizes == "lognormal" and not self.smallest <= self.size <= self.largest:
-            raise ValueError(
-                f"sizes need smallest <= size <= largest, not {self.smallest} B, {self.size} B, "
-                f"{self.largest} B"
-            )
         if self.io_size < 1:
             raise ValueError("io_size has to be at least 1B")
         if self.source and not os.path.isabs(self.source):
@@ -58,7 +46,7 @@ class Settings(Strict):
 
 def _population(settings: Settings, request: Request) -> Population:
     if not settings.source:
-        files, sizes = settings.files, _drawn(settings)
+        files, sizes = settings.files, settings.population_sizes()
     else:
         found = _collected(settings)
         files, sizes = len(found), _listed(found)
@@ -66,18 +54,6 @@ def _population(settings: Settings, request: Request) -> Population:
         request.workload, files=files, sizes=sizes, seed=request.seed,
         each=settings.files_per_directory,
     )  # fmt: skip
-
-
-def _drawn(settings: Settings) -> Sizes:
-    if settings.sizes == "fixed":
-        return Sizes(distribution="fixed", mean=settings.size, smallest=min(settings.size, 1))
-    return Sizes(
-        distribution="lognormal",
-        mean=settings.size,
-        sigma=settings.sigma,
-        smallest=settings.smallest,
-        largest=settings.largest,
-    )
 
 
 def _collected(settings: Settings) -> list[int]:

@@ -6,17 +6,15 @@ batches are dealt to the workers in turn, or whole files where the reader stream
 
 import math
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from aibench.definition.fields import Bytes, Count
-from aibench.definition.source import Strict
 from aibench.errors import Refused, UnitError
 from aibench.formats.format import Format, format_named
-from aibench.generators.common import Batch, Threads, Workers, dataset, layout
+from aibench.generators.common import Batch, Drawn, Threads, Workers, dataset, layout
 from aibench.generators.kind import Kind, Request
-from aibench.model import CachePolicy, Operation, Order, Phase, Population, Sizes
+from aibench.model import CachePolicy, Operation, Order, Phase, Population
 from aibench.units import parse_rate
 
 _LARGEST_IO = 8 * 2**20
@@ -25,7 +23,7 @@ _WINDOW, _TOKEN = 2048, "uint16"
 _TOKENS = {"uint16": 2, "int32": 4}
 
 
-class Data(Strict):
+class Data(Drawn):
     """The data that is loaded, and how: settings of all kinds of workload that load samples.
 
     ``format`` says how samples lie in ``files``; ``reader`` is one of the format's, its first
@@ -39,13 +37,8 @@ class Data(Strict):
     ``sigma`` of the logarithm, cut at ``smallest`` and ``largest``.
     """
 
-    files: Count = 100_000
-    size: Bytes = 114_660
-    sizes: Literal["fixed", "lognormal"] = "lognormal"
-    sigma: Annotated[float, Field(ge=0, le=3)] = 0.55
-    smallest: Bytes = 2048
-    largest: Bytes = 16 * 2**20
-    files_per_directory: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 1000
+    least_size: ClassVar[int] = 1
+
     batch: Batch = 32
     order: Order = Order.SHUFFLED
     format: str = "files"
@@ -72,29 +65,6 @@ class Data(Strict):
                 f"format {self.format!r} holds no tokens: 'window' and 'tokens' mean nothing for it"
             )
         return self
-
-    @model_validator(mode="after")
-    def _is_possible(self) -> "Data":
-        if self.size < 1:
-            raise ValueError("size has to be at least 1B")
-        if self.sizes == "lognormal" and not self.smallest <= self.size <= self.largest:
-            raise ValueError(
-                f"sizes need smallest <= size <= largest, not {self.smallest} B, {self.size} B, "
-                f"{self.largest} B"
-            )
-        return self
-
-    def population_sizes(self) -> Sizes:
-        """The distribution as the population wants it."""
-        if self.sizes == "fixed":
-            return Sizes(distribution="fixed", mean=self.size)
-        return Sizes(
-            distribution="lognormal",
-            mean=self.size,
-            sigma=self.sigma,
-            smallest=self.smallest,
-            largest=self.largest,
-        )
 
 
 class Settings(Data):

@@ -32,6 +32,8 @@ CONTEXTS = {"chatbot": (512, 4096), "coding": (4096, 25_000), "document": (4096,
 #: The settings that each part has alone.
 _CACHE_ONLY = ("kv_model", "tokens", "blocks", "hit_ratio", "mix", "runtime", "sync")
 _START_ONLY = ("weights", "shard_size", "reader", "scale")
+#: Sizes of shards are listed in the plan.
+_MOST_SHARDS = 100_000
 _BLOCK = 4096
 
 
@@ -127,7 +129,14 @@ def _cache(settings: Settings, request: Request, workers: int) -> tuple[Phase, .
 
 
 def shard_sizes(weights: int, most: int) -> list[int]:
-    """The sizes of the fewest files of at most ``most`` bytes, all full but the last."""
+    """The sizes of the fewest files of at most ``most`` bytes, all full but the last.
+
+    ValueError where they are more than a plan lists.
+    """
+    if -(-weights // most) > _MOST_SHARDS:
+        raise ValueError(
+            f"a shard_size of {most} B makes more than {_MOST_SHARDS:,} files of these weights"
+        )
     whole, left = divmod(weights, most)
     return [most] * whole + ([left] if left else [])
 

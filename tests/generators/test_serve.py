@@ -111,3 +111,5 @@ def test_what_can_not_be_done_is_refused() -> None:
         phases(CachePolicy.DIRECT, part="cache", kv_model="deepseek-v3", tokens=1)
     with pytest.raises(ValueError, match="through the page cache"):
         phases(CachePolicy.DIRECT, part="start")
+    with pytest.raises(ValueError, match="makes more than 100,000 files of these weights"):
+        phases(part="start", shard_size="1kB")

@@ -20,6 +20,8 @@ _COMPARED = ("open", "close", "read", "pread", "fadvise64", "flock", "mmap")
 
 #: (call, bytes asked for, bytes that came, first byte) of one file, in order.
 Steps = list[tuple[str, int, int, int]]
+#: A format, how many files, samples in each, bytes of a sample.
+Shape = tuple[str, int, int, int]
 
 
 def population(form: str, files: int, samples: int, length: int) -> Population:
@@ -29,19 +31,20 @@ def population(form: str, files: int, samples: int, length: int) -> Population:
     )
 
 
-def written(form: str, files: int, samples: int, length: int, directory: Path) -> list[str]:
-    """Write such files below ``directory / "data"``; their paths."""
-    reading.write(population(form, files, samples, length), directory / "data")
-    return [str(path) for path in sorted((directory / "data").glob("d*/f*"))]
+def written(shape: Shape, directory: Path, place: str = "") -> list[str]:
+    """Write such files at a place below ``directory / "data"``; their paths."""
+    data = directory / "data" / place
+    data.parent.mkdir(exist_ok=True)
+    reading.write(population(*shape), data)
+    return [str(path) for path in sorted(data.glob("d*/f*"))]
 
 
-def ours(
-    shape: tuple[str, int, int, int], directory: Path, reader: str, numbers: Sequence[int]
-) -> Mix:
-    """The calls of our reader on what `written` wrote, for these samples or files."""
-    asked = json.dumps([shape, str(directory / "data"), reader, list(numbers)])
+def ours(reader: str, directory: Path, *wanted: tuple[Shape, str, Sequence[int]]) -> Mix:
+    """The calls of our reader on what `written` wrote there, for these samples or files of each."""
+    asked = [(shape, str(directory / "data" / place), list(n)) for shape, place, n in wanted]
     log = directory / f"strace-{reader}.log"
-    return trace([sys.executable, "-c", _PROGRAM, asked], directory / "data", log)
+    words = [sys.executable, "-c", _PROGRAM, json.dumps([reader, asked])]
+    return trace(words, directory / "data", log)
 
 
 def real(program: str, directory: Path, *arguments: str) -> Mix:
@@ -50,22 +53,21 @@ def real(program: str, directory: Path, *arguments: str) -> Mix:
 
 
 def by_file(mix: Mix, *without: str) -> dict[str, Steps]:
-    """The steps on each file, in order."""
+    """The steps on each file, in order; none on a directory."""
     found: dict[str, Steps] = {}
     for step in mix.of(*(call for call in _COMPARED if call not in without)):
-        found.setdefault(step.path, []).append((step.call, step.asked, step.came, step.offset))
+        if not os.path.isdir(step.path):
+            found.setdefault(step.path, []).append((step.call, step.asked, step.came, step.offset))
     return found
 
 
 def main() -> None:
     """Read as the first argument says."""
-    shape, directory, reader, numbers = json.loads(sys.argv[1])
-    files = population(*shape)
-    access = Access(real_calls(), os.open(directory, os.O_RDONLY), files)
-    for _ in (
-        format_of(files)
-        .readers[reader]
-        .make(access)
-        .samples(iter([np.array(numbers, dtype=np.int64)]))
-    ):
-        pass
+    reader, wanted = json.loads(sys.argv[1])
+    for shape, directory, numbers in wanted:
+        files = population(*shape)
+        root = os.open(directory, os.O_RDONLY)
+        made = format_of(files).readers[reader].make(Access(real_calls(), root, files))
+        for _ in made.samples(iter([np.array(numbers, dtype=np.int64)])):
+            pass
+        os.close(root)

@@ -37,7 +37,7 @@ def test_the_library_reads_our_files(tmp_path: Path, samples: int, length: int) 
     """Every row has its payload, to the byte, and a class."""
     pa = pytest.importorskip("pyarrow")
     content = Content(rows.population("arrow", 2, samples, length).seed)
-    for number, path in enumerate(rows.written("arrow", 2, samples, length, tmp_path)):
+    for number, path in enumerate(rows.written(("arrow", 2, samples, length), tmp_path)):
         with pa.memory_map(path) as mapped:
             table = pa.ipc.open_stream(mapped).read_all()
             assert table["label"].to_pylist() == [row % 1000 for row in range(samples)]
@@ -55,14 +55,14 @@ def test_calls_are_those_of_the_library(tmp_path: Path, samples: int, length: in
 
     Python keeps a descriptor of its own for a mapping, which is closed with it.
     """
-    paths = rows.written("arrow", 2, samples, length, tmp_path)
     shape = ("arrow", 2, samples, length)
+    paths = rows.written(shape, tmp_path)
     real = rows.by_file(rows.real(MEMORY, tmp_path, *paths))
-    assert rows.by_file(rows.ours(shape, tmp_path, "memory", range(2))) == real
+    assert rows.by_file(rows.ours("memory", tmp_path, (shape, "", range(2)))) == real
     assert real.keys() == set(paths)
     numbers = [number for first in (0, samples) for number in (first + samples - 1, first)]
     mapped = rows.real(MAPPED, tmp_path, *paths)
-    found = rows.ours(shape, tmp_path, "hf", numbers)
+    found = rows.ours("hf", tmp_path, (shape, "", numbers))
     assert rows.by_file(found, "close") == rows.by_file(mapped, "close")
     assert found.count("read") == found.count("pread") == 0
     assert {step.detail for step in found.of("mmap")} == {"MAP_PRIVATE"}

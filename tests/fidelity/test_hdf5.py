@@ -1,5 +1,6 @@
 """HDF5 files: what the real library makes of them, and the calls that it makes."""
 
+import json
 import random
 from collections import Counter
 from pathlib import Path
@@ -14,26 +15,29 @@ from tests.formats import written
 
 pytest.importorskip("h5py", reason="The package h5py is missing.")
 
-#: Opens files when a row of them is wanted first, and keeps them open; or for each row.
+#: Opens files when a row of them is wanted first, and keeps them open; or for each row. Files of
+#: one sample are opened for each in either way.
 KEPT = """
-import h5py, sys
-paths, numbers, each = sys.argv[1].split(","), sys.argv[2].split(","), int(sys.argv[3])
-files = {}
-for number in map(int, numbers):
-    place, row = divmod(number, each)
-    if place not in files:
-        files[place] = h5py.File(paths[place])["records"]
-    files[place][row]
-for data in files.values():
-    data.file.close()
+import h5py, json, sys
+for paths, numbers, each in json.loads(sys.argv[1]):
+    files = {}
+    for number in numbers:
+        place, row = divmod(number, each)
+        if place not in files:
+            files[place] = h5py.File(paths[place])["records"]
+        files[place][row]
+        if each == 1:
+            files.pop(place).file.close()
+    for data in files.values():
+        data.file.close()
 """
 EACH = """
-import h5py, sys
-paths, numbers, each = sys.argv[1].split(","), sys.argv[2].split(","), int(sys.argv[3])
-for number in map(int, numbers):
-    place, row = divmod(number, each)
-    with h5py.File(paths[place]) as file:
-        file["records"][row]
+import h5py, json, sys
+for paths, numbers, each in json.loads(sys.argv[1]):
+    for number in numbers:
+        place, row = divmod(number, each)
+        with h5py.File(paths[place]) as file:
+            file["records"][row]
 """
 #: Samples of a file and their lengths: around the buffer for small rows, and trees of chunks of
 #: one node, of two levels, of three.
@@ -48,7 +52,7 @@ def test_the_library_reads_our_files(tmp_path: Path, form: str, samples: int, le
     """Every row is the content of its sample, to the byte."""
     h5py = pytest.importorskip("h5py")
     content = Content(rows.population(form, 2, samples, length).seed)
-    for number, path in enumerate(rows.written(form, 2, samples, length, tmp_path)):
+    for number, path in enumerate(rows.written((form, 2, samples, length), tmp_path)):
         with h5py.File(path) as file:
             data = file["records"]
             assert data.shape == (samples, length)
@@ -61,21 +65,21 @@ def test_the_library_reads_our_files(tmp_path: Path, form: str, samples: int, le
 @requires_strace
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["hdf5", "hdf5-chunked"])
-@pytest.mark.parametrize(("samples", "length"), SHAPES)
+@pytest.mark.parametrize(("reader", "program"), [("h5py", KEPT), ("h5py-each", EACH)])
 def test_calls_are_those_of_the_library(
-    tmp_path: Path, form: str, samples: int, length: int
+    tmp_path: Path, form: str, reader: str, program: str
 ) -> None:
     """Samples in random order: the same reads at the same places, one by one, and the lock."""
-    paths = rows.written(form, 2, samples, length, tmp_path)
-    numbers = random.Random(samples).sample(range(2 * samples), min(2 * samples, 60))
-    given = ",".join(paths), ",".join(map(str, numbers)), str(samples)
-    for reader, program in (("h5py", KEPT), ("h5py-each", EACH)):
-        if reader == "h5py" and samples == 1:
-            program = EACH  # noqa: PLW2901 - so is a file of one sample read in either way
-        real = rows.real(program, tmp_path, *given)
-        ours = rows.ours((form, 2, samples, length), tmp_path, reader, numbers)
-        assert rows.by_file(ours) == rows.by_file(real), reader
-        assert len(real.of("flock")) == len(real.of("open")) > 0
+    given, wanted = [], []
+    for place, (samples, length) in enumerate(SHAPES):
+        shape = (form, 2, samples, length)
+        numbers = random.Random(samples).sample(range(2 * samples), min(2 * samples, 60))
+        given.append((rows.written(shape, tmp_path, str(place)), numbers, samples))
+        wanted.append((shape, str(place), numbers))
+    real = rows.real(program, tmp_path, json.dumps(given))
+    ours = rows.ours(reader, tmp_path, *wanted)
+    assert rows.by_file(ours) == rows.by_file(real)
+    assert len(real.of("flock")) == len(real.of("open")) > 0
 
 
 def test_one_file_a_sample_is_read_as_recorded(tmp_path: Path) -> None:

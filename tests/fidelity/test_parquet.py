@@ -59,7 +59,7 @@ def test_the_library_reads_our_files(tmp_path: Path, samples: int, length: int) 
     """Every row has its number in the file, its payload, to the byte, and a class."""
     pq = pytest.importorskip("pyarrow.parquet")
     content = Content(rows.population("parquet", 2, samples, length).seed)
-    for number, path in enumerate(rows.written("parquet", 2, samples, length, tmp_path)):
+    for number, path in enumerate(rows.written(("parquet", 2, samples, length), tmp_path)):
         table = pq.read_table(path)
         assert table["id"].to_pylist() == list(range(samples))
         assert table["label"].to_pylist() == [row % 1000 for row in range(samples)]
@@ -69,27 +69,36 @@ def test_the_library_reads_our_files(tmp_path: Path, samples: int, length: int) 
             assert content.first_wrong(data, number * samples + row, 0) is None
 
 
+@pytest.fixture(scope="module")
+def all_shapes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A directory with files of all shapes, and their paths."""
+    directory = tmp_path_factory.mktemp("shapes")
+    paths = []
+    for number, (samples, length) in enumerate(SHAPES):
+        paths += rows.written(("parquet", 2, samples, length), directory, str(number))
+    return directory, paths
+
+
 @requires_strace
 @pytest.mark.slow
-@pytest.mark.parametrize(("samples", "length"), SHAPES)
-def test_calls_are_those_of_the_library(tmp_path: Path, samples: int, length: int) -> None:
+@pytest.mark.parametrize("reader", PROGRAMS)
+def test_calls_are_those_of_the_library(all_shapes: tuple[Path, list[str]], reader: str) -> None:
     """The same reads at the same places and the same advice, for each way to read a file.
 
     In their order where one thread reads; where several do, the order of their reads is chance, and
     only what they read is compared. Of a mapping its length is; Python keeps a descriptor of its
     own for it, which is closed with it.
     """
-    paths = rows.written("parquet", 2, samples, length, tmp_path)
-    for reader, program in PROGRAMS.items():
-        without = ("close",) if reader == "mmap" else ()
-        real = rows.by_file(rows.real(program, tmp_path, *paths), *without)
-        found = rows.ours(("parquet", 2, samples, length), tmp_path, reader, range(2))
-        ours = rows.by_file(found, *without)
-        assert real.keys() == ours.keys() == set(paths)
-        for path in paths:
-            if reader in ("pyarrow", "mmap") and not _several(real[path]):
-                assert ours[path] == real[path], (reader, path)
-            assert sorted(ours[path]) == sorted(real[path]), (reader, path)
+    directory, paths = all_shapes
+    wanted = [(("parquet", 2, *shape), str(n), range(2)) for n, shape in enumerate(SHAPES)]
+    without = ("close",) if reader == "mmap" else ()
+    real = rows.by_file(rows.real(PROGRAMS[reader], directory, *paths), *without)
+    ours = rows.by_file(rows.ours(reader, directory, *wanted), *without)
+    assert real.keys() == ours.keys() == set(paths)
+    for path in paths:
+        if reader in ("pyarrow", "mmap") and not _several(real[path]):
+            assert ours[path] == real[path], path
+        assert sorted(ours[path]) == sorted(real[path]), path
 
 
 def _several(steps: rows.Steps) -> bool:

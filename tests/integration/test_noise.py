@@ -21,6 +21,8 @@ from tests.integration.command import (
 )
 from tests.machines import burners
 
+pytestmark = pytest.mark.alone
+
 
 def about(code: str, findings: Sequence[Finding]) -> list[str]:
     """The messages of the findings with ``code``."""

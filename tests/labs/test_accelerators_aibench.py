@@ -16,7 +16,12 @@ from tests.lab import MIB, Mounted
 from tests.labs.ledger import laboratory
 from tests.labs.tools import unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, unless(lab.missing_throttle())]
+pytestmark = [
+    pytest.mark.mounts,
+    pytest.mark.slow,
+    pytest.mark.alone,
+    unless(lab.missing_throttle()),
+]
 RATE = 40_000_000
 #: Bytes of a step of all accelerators: more than what the kernel lets an idle device off with.
 STEP, STEPS = 8 * 10**6, 15

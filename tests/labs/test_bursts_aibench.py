@@ -11,7 +11,7 @@ from tests.integration.command import Stand
 from tests.labs import faults
 from tests.labs.tools import copied, dd, requires_fio, took, unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.alone]
 BURST, BURST_BPS, SUSTAINED_BPS = 80_000_000, 20_000_000, 8_000_000
 #: The series of a save has intervals of 0.1 s, and a batch of 11 s has three of them.
 BATCH_S = 0.3

@@ -1,7 +1,6 @@
 """A cache that is presented as storage is seen, and meets no claim, whoever filled it and how."""
 
 import contextlib
-import json
 import mmap
 import os
 import subprocess
@@ -20,10 +19,10 @@ from aibench.model import CacheState, RunRecord, Status, Verdict
 from aibench.probes import cache, sysfs
 from tests import lab
 from tests.integration.command import Done, Stand, finished
-from tests.labs import limits, nfs, stacked
+from tests.labs import limits, stacked
 from tests.labs.tools import unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.alone]
 COLD, MIXED, WARM, UNKNOWN = CacheState.COLD, CacheState.MIXED, CacheState.WARM, CacheState.UNKNOWN
 REPEATS = 3
 #: Photographs of 11 MB together, read by two workers.
@@ -321,90 +320,3 @@ def test_without_the_right_to_drop_caches(theirs: Path, fstype: str) -> None:
             done = rig.measured("--cache", "cold", prefix=AS_NOBODY)
         assert states(rig) == [WARM] * REPEATS, told(rig)
         assert never_met(rig, done)
-
-
-IN_UML = f"""
-import json, os, subprocess, sys, time
-from pathlib import Path
-
-sys.path.insert(0, {str(nfs.ROOT)!r})
-from aibench.probes import cache, delivered, mounts
-
-SIZE = 8 * 2**20
-home, results = Path("/run/home"), sys.argv[1]
-
-
-def run(*words):
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def module(name):
-    run("modprobe", "-d", "/mnt/lab/modules", name)
-
-
-def volume():
-    '''What the layers of a linear volume over a loop device deliver of a file that is read cold.'''
-    for name in ("loop", "dm-mod"):
-        module(name)
-    image = Path(os.environ["AIBENCH_LAB_EXPORT"], "image")
-    with image.open("wb") as file:
-        file.truncate(64 * 2**20)
-    loop = run("losetup", "-f", "--show", "--direct-io=on", image)
-    table = f"0 {{64 * 2048 - 2048}} linear {{loop}} 2048"
-    run("dmsetup", "create", "--noudevsync", "lab", "--table", table)
-    run("dmsetup", "mknodes")
-    run("mkfs.ext4", "-q", "-F", "/dev/mapper/lab")
-    home.mkdir()
-    run("mount", "/dev/mapper/lab", home)
-    (home / "file").write_bytes(os.urandom(SIZE))
-    counter = delivered.counter(mounts.describe(str(home)))
-    root = os.open(home, os.O_RDONLY)
-    cache.evict(root, ["file"])
-    os.close(root)
-    before = counter.readings()
-    (home / "file").read_bytes()
-    found = counter.since(before).layers
-    run("umount", home)
-    run("dmsetup", "remove", "--noudevsync", "lab")
-    run("losetup", "-d", loop)
-    image.unlink()
-    return [loop, found]
-
-
-def aibench(name):
-    words = {list(LOAD)!r} + ["--repeats", "2", "--cache", "cold", "--results", results + name]
-    words = [sys.executable, "-m", "aibench", "run", os.environ["AIBENCH_LAB_MOUNT"], *words]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-
-
-found = {{"volume": volume()}}
-aibench("/alone")
-workspace = os.environ["AIBENCH_LAB_MOUNT"] + "/aibench-data"
-reader = subprocess.Popen([sys.executable, "-c", {READER!r}, workspace, "0"])
-aibench("/behind")
-reader.kill()
-reader.wait()
-print(json.dumps(found))
-"""
-
-
-@nfs.requires_nfs()
-def test_on_another_kernel(tmp_path: Path) -> None:
-    """A volume is counted down to its disk, and others' reading of an NFS mount is noticed.
-
-    The server counts for all programs of a client, so with others at work nothing is called cold.
-    """
-    program = tmp_path / "program.py"
-    program.write_text(IN_UML)
-    done = nfs.inside(sys.executable, program, tmp_path, memory="1024M", timeout=150)
-    assert done.code == 0, done.err
-    loop, layers = json.loads(done.out.splitlines()[-1])["volume"]
-    name = loop.removeprefix("/dev/")
-    titles = [f"block device {each} below dm-0" for each in (name, "ubda")]
-    assert [source for source, _ in layers][-2:] == titles
-    for _, moved in layers:  # Linux 6.1 says of dm-0 itself that it is not counted
-        assert moved == pytest.approx(8 * lab.MIB, rel=0.05)
-    alone, behind = Stand(tmp_path, nfs.MOUNT), Stand(tmp_path, nfs.MOUNT)
-    alone.results, behind.results = tmp_path / "alone", tmp_path / "behind"
-    assert states(alone) == [COLD] * 2, told(alone)
-    assert COLD not in states(behind), told(behind)

@@ -13,7 +13,7 @@ from tests.labs import faults
 from tests.labs.faults import Faulty, faultfs
 from tests.labs.tools import copied, dd, fio, requires_fio, requires_strace, took, tool, unless
 
-pytestmark = [pytest.mark.mounts, unless(faults.missing())]
+pytestmark = [pytest.mark.mounts, pytest.mark.alone, unless(faults.missing())]
 CONTENT = random.Random(2).randbytes(16 * 2**20)
 RATE = 20_000_000
 STALE = {"errno": "ESTALE"}

@@ -12,7 +12,7 @@ from tests.lab import MIB
 from tests.labs import limits
 from tests.labs.tools import copied, dd, fio, requires_fio, tool, unless
 
-pytestmark = [pytest.mark.mounts, lab.requires_mounts]
+pytestmark = [pytest.mark.mounts, pytest.mark.alone, lab.requires_mounts]
 requires_throttle = unless(lab.missing_throttle())
 
 

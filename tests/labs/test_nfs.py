@@ -23,7 +23,7 @@ MEGABYTES = {"knfsd": 25.0, "ganesha": 23.9}
 LATENCY_MS = 20
 SOFT = "soft,timeo=10,retrans=1"
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.machine]
 
 
 @pytest.fixture(scope="module", params=["3", "4.0", "4.2"])
@@ -74,6 +74,7 @@ def test_stale(local: tuple[str, Done]) -> None:
     assert local[1].json["stale"] == {"before": "", "after": "ESTALE"}
 
 
+@pytest.mark.alone
 def test_bandwidth(limited: tuple[str, Done]) -> None:
     """Reads and writes of dd come at the bandwidth that the lab promises, within 3 %.
 
@@ -88,6 +89,7 @@ def test_bandwidth(limited: tuple[str, Done]) -> None:
     assert f"({promised} MB/s)" in done.promise
 
 
+@pytest.mark.alone
 def test_counters(limited: tuple[str, Done]) -> None:
     """The kernel's counters of the mount agree with the bytes that dd moved."""
     found = limited[1].json["bandwidth"]

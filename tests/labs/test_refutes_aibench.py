@@ -16,7 +16,13 @@ from tests.labs import faults, nfs, truths
 from tests.labs.test_nfs_aibench import Session
 from tests.labs.tools import unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, nfs.requires_nfs(), unless(faults.missing())]
+pytestmark = [
+    pytest.mark.mounts,
+    pytest.mark.slow,
+    pytest.mark.machine,
+    nfs.requires_nfs(),
+    unless(faults.missing()),
+]
 RATE = 1_000_000
 CLAIMED = {"above": "1.25MB/s", "below": "0.85MB/s"}
 """Figures that the device misses and keeps by more than what a busy host takes from the machine."""

@@ -12,7 +12,7 @@ from tests.lab import MIB
 from tests.labs import faults, limits, truths
 from tests.labs.tools import requires_fio, unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, lab.requires_mounts]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.alone, lab.requires_mounts]
 RATE = 8_000_000
 PHOTOS = ("-w", "load-imagenet", "--set", "workers=2", "--set", "batch=8")
 ONE = ("--repeats", "1")

@@ -13,6 +13,7 @@ from tests.machines import burners, tree
 STAT = "cpu  {} {} {} {} 0 0 0 {} 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\nprocs_running 1\n"
 
 
+@pytest.mark.alone
 def test_burners_are_seen() -> None:
     """Programs that compute on all processors are seen, as ones outside the kernel."""
     with burners():

@@ -3,7 +3,8 @@
 History of the format:
 
 1. The first. A header may have ``resumes``, the id of the run that this one goes on from; who does
-   not know of it loses nothing, because a warning in the header says the same.
+   not know of it loses nothing, because a warning in the header says the same. It may have
+   ``labels``, a table of texts; without them the run belongs to nothing.
 """
 
 import json

@@ -2,6 +2,16 @@
 
 from aibench.model.accelerators import Accelerators
 from aibench.model.claim import Claim, Estimate, Interpretation, Status, System, Verdict
+from aibench.model.comparison import (
+    Comparison,
+    Design,
+    Difference,
+    Figure,
+    Outcome,
+    Overall,
+    PerUnit,
+    Side,
+)
 from aibench.model.metric import Metric
 from aibench.model.operation import READS, WRITES, Operation
 from aibench.model.plan import (
@@ -43,9 +53,13 @@ __all__ = [
     "CacheState",
     "Ceiling",
     "Claim",
+    "Comparison",
+    "Design",
+    "Difference",
     "Environment",
     "Estimate",
     "Evidence",
+    "Figure",
     "Finding",
     "Histogram",
     "Interpretation",
@@ -55,6 +69,9 @@ __all__ = [
     "NfsOperation",
     "Operation",
     "Order",
+    "Outcome",
+    "Overall",
+    "PerUnit",
     "Phase",
     "Plan",
     "Population",
@@ -62,6 +79,7 @@ __all__ = [
     "Sample",
     "Series",
     "Serving",
+    "Side",
     "Sizes",
     "Stage",
     "Status",

@@ -24,6 +24,9 @@ _COMMANDS = {
     "show": "Show one workload, claim, engine or format in full.",
     "report": "Render a record: terminal, html, markdown or json.",
     "judge": "Verdicts on claims again, from a record.",
+    "check": "Has a run regressed against those before it, or missed a bound?",
+    "baseline": "Begin, show and accept the levels that check holds runs against.",
+    "history": "Series over all records: levels, changes, drift.",
     "verify": "Read back and check the data that runs left on a target.",
     "clean": "Remove what aibench made on a target, and nothing else.",
 }
@@ -66,7 +69,7 @@ def commands() -> None:
 
 
 #: What may touch a target, and so may hang there.
-_TOUCHING = frozenset({"run", "plan", "doctor", "verify", "clean"})
+_TOUCHING = frozenset({"run", "plan", "doctor", "check", "verify", "clean"})
 
 
 def main() -> None:

@@ -1,0 +1,152 @@
+"""``aibench check``: the regression gate, with an exit code."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from aibench import baselines
+from aibench.cli import output, results, series
+from aibench.cli.confirming import rerun
+from aibench.errors import Refused
+from aibench.history import Rules, bound, check, held, histories, rows
+from aibench.history.gate import RERUNS
+from aibench.model import Checked, Event, History, RunRecord, Session, Standing
+from aibench.reporters import checks
+from aibench.units import parse_duration
+
+_FLAGGED = (Standing.SUSPECT, Standing.MAYBE_IMPROVED)
+_BAD = frozenset({Standing.REGRESSED, Standing.MISSED_BOUND})
+_OPEN = frozenset(
+    {
+        *(Standing.SUSPECT, Standing.CLIENT_CHANGED),
+        *(Standing.INSUFFICIENT, Standing.UNDECIDED_BOUND),
+    }
+)
+
+
+@click.command("check")
+@click.argument("run")
+@click.option("--confirm", metavar="TARGET", help="Measure what is flagged twice more, there.")
+@click.option(
+    "--at-least",
+    multiple=True,
+    metavar="FIGURE",
+    help="Such as 2GB/s, 3000op/s, 90%:utilisation, 2GB/s:read_bandwidth@block/seq-read; may be "
+    "repeated.",
+)
+@click.option(
+    "--at-most",
+    multiple=True,
+    metavar="FIGURE",
+    help="Such as 5ms:p99 or 10s:makespan@checkpoint-save; may be repeated.",
+)
+@click.option("--series", "wanted", metavar="SERIES", help="Check only this series.")
+@click.option(
+    "--floor",
+    type=click.FloatRange(0.001, 0.9),
+    default=0.05,
+    show_default=True,
+    metavar="SHARE",
+    help="A smaller change does not matter.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(1e-6, 0.2),
+    default=0.01,
+    show_default=True,
+    metavar="P",
+    help="How often storage that did not change may be flagged.",
+)
+@click.option("--results", "results_dir", metavar="DIR", help="Where records are looked for.")
+@series.baselines_option
+@click.option(
+    "--patience",
+    default="120s",
+    show_default=True,
+    metavar="TIME",
+    help="With --confirm: end a phase in which nothing happens for this long.",
+)
+@click.option("--markdown", "as_markdown", is_flag=True, help="A table for a pull request.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def command(run: str, results_dir: str | None, **given: Any) -> None:
+    """Is RUN (a file, an id, or 'last') worse than the runs before it, or than a bound?
+
+    Each main figure is held against the sessions of its series: same client, mount, target,
+    workload, and state of the cache. Bounds hold for this run alone.
+
+    Exit code 0 when nothing got worse, 1 when something did (confirmed) or missed a bound, 3 when
+    that can't be said: too little history, not confirmed, or the client itself changed.
+    """
+    bounds = [bound(text, ">=") for text in given["at_least"]]
+    bounds += [bound(text, "<=") for text in given["at_most"]]
+    patience_ns = parse_duration(given["patience"])
+    record, _ = results.load(run, results_dir)
+    if record.reasons or not record.complete:
+        raise Refused(f"{record.run_id} does not count: {record.reasons[0].message}")
+    found = [each for one in bounds for each in held(record, one)]
+    target = given["confirm"]
+    if given["wanted"] is not None or target is not None or not bounds:
+        known = series.known(results_dir)
+        events = baselines.events(series.baselines(given["baselines_dir"]))
+        gate = _Gate(record, given["wanted"], known, events, Rules(given["floor"], given["alpha"]))
+        checked = gate.checked()
+        flagged = [each for each in checked if each.standing in _FLAGGED]
+        if target is not None and flagged:
+            checked = gate.checked(rerun(record, flagged, target, RERUNS, results_dir, patience_ns))
+        found += checked
+    _show(checks.document(record, found), given["as_json"], given["as_markdown"])
+    raise SystemExit(_exit_code(found))
+
+
+def _show(document: dict[str, Any], as_json: bool, as_markdown: bool) -> None:
+    if as_json:
+        text = json.dumps(document, ensure_ascii=False)
+    elif as_markdown:
+        text = checks.markdown(document)
+    else:
+        width, color = min(output.terminal_width(), 120), output.use_color()
+        text = checks.terminal(document, width=width, color=color)
+    output.show(text.rstrip("\n"))
+
+
+class _Gate:
+    """One run against the series that it belongs to."""
+
+    def __init__(
+        self,
+        record: RunRecord,
+        wanted: str | None,
+        known: Sequence[History],
+        events: Sequence[Event],
+        rules: Rules,
+    ) -> None:
+        self._known = {each.id.key: each for each in known}
+        own = histories([rows(record)])
+        self._own = own if wanted is None else series.chosen(own, wanted)
+        self._events = events
+        self._rules = rules
+
+    def checked(self, again: Sequence[RunRecord] = ()) -> list[Checked]:
+        """What becomes of each figure of the run, with the runs that were made to confirm it."""
+        reruns: dict[str, list[Session]] = {}
+        for one in histories([rows(record) for record in again]):
+            reruns[one.id.key] = list(one.sessions)
+        return [
+            check(
+                self._known.get(own.id.key, own),
+                own.sessions[0],
+                reruns.get(own.id.key, ()),
+                baselines.of(self._events, own.id.key),
+                self._rules,
+            )
+            for own in self._own
+        ]
+
+
+def _exit_code(found: Sequence[Checked]) -> int:
+    standings = {each.standing for each in found}
+    if standings & _BAD:
+        return 1
+    return 3 if standings & _OPEN or not found else 0

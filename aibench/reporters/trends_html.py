@@ -14,7 +14,9 @@ from aibench.reporters.html import embedded, plotly_source, policy
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Plots beyond this many make a page slow; the other series are listed.
 _MOST_PLOTS = 40
-_SCALES = {"B/s": (1e9, "GB/s"), "B": (1e9, "GB"), "ns": (1e6, "ms"), "share": (1, "share")}
+#: Units of an axis, from the largest on.
+_TIMES = ((10**9, "s"), (10**6, "ms"), (10**3, "µs"), (1, "ns"))
+_PREFIXES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""))
 
 
 def render(document: dict[str, Any]) -> str:
@@ -36,7 +38,7 @@ def render(document: dict[str, Any]) -> str:
 
 def figure(each: dict[str, Any]) -> Figure:
     """Sessions as points from zero on, each level as a line, the expected range as a band."""
-    factor, unit = _SCALES.get(each["unit"], (1, each["unit"].removesuffix("/s") + "/s"))
+    factor, unit = _scale(max(s["value"] for s in each["sessions"]), each["unit"])
     own = [s for s in each["sessions"] if not s["confirms"]]
     again = [s for s in each["sessions"] if s["confirms"]]
     data = [_points(own, factor, 0, "session", "circle")]
@@ -66,6 +68,16 @@ def figure(each: dict[str, Any]) -> Figure:
             "shapes": [*_expected(each, factor), *_changes(each, top * 1.12)],
         },
     }
+
+
+def _scale(top: float, unit: str) -> tuple[int, str]:
+    """By what an axis that ends at ``top`` is divided, and its unit then."""
+    if unit not in ("B/s", "B", "op/s", "ns"):
+        return 1, unit
+    for factor, name in _TIMES if unit == "ns" else _PREFIXES:
+        if top >= factor:
+            return factor, name if unit == "ns" else name + unit
+    return 1, unit
 
 
 def _points(

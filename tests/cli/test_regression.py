@@ -135,7 +135,7 @@ def test_history_as_a_page(results: Path, tmp_path: Path) -> None:
     for page in pages:
         assert call("history", "-f", "html", "-o", str(page)).exit_code == 0
     assert pages[0].read_bytes() == pages[1].read_bytes()
-    assert pages[0].read_text().count('<div id="series-') == 4
+    assert pages[0].read_text().count('id="series-') == 4
 
 
 def test_what_can_t_be_read_is_named(results: Path) -> None:

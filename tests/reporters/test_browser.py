@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from aibench.history import histories, rows, trend
+from aibench.reporters import trends, trends_html
 from aibench.reporters.document import document
 from aibench.reporters.html import render
+from tests import build, past
 from tests.reporters import hostile, records, verdicts
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -101,6 +104,20 @@ def test_a_hostile_record_runs_no_script(tmp_path: Path, profile: Path) -> None:
     assert (seen.console, seen.errors) == ([], [])
     assert seen.plots == 5
     assert seen.title.startswith("aibench")
+
+
+def test_the_history_is_drawn(tmp_path: Path, profile: Path) -> None:
+    """The page of a history whose records are hostile draws each series and runs nothing else."""
+    label = "<script>alert(1)</script>${x}"
+    nights = [
+        past.night(number, 1 if number < 12 else 0.8, target=build.target(label=label))
+        for number in range(24)
+    ]
+    series = [trend(each) for each in histories([rows(night) for night in nights])]
+    seen = opened(trends_html.render(trends.document(series, "</script>")), tmp_path, profile)
+    assert (seen.console, seen.errors) == ([], [])
+    assert seen.plots == len(series) == 4
+    assert seen.drawn >= seen.plots
 
 
 def test_the_browser_test_sees_errors(tmp_path: Path, profile: Path) -> None:

@@ -43,9 +43,15 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "posix": "aibench.engines.posix:PosixEngine",
     },
     "reporters": {
+        "csv": "aibench.reporters.csv:render",
+        "github": "aibench.reporters.github:render",
         "html": "aibench.reporters.html:render",
         "json": "aibench.reporters.json:render",
+        "junit": "aibench.reporters.junit:render",
         "markdown": "aibench.reporters.markdown:render",
+        "parquet": "aibench.reporters.parquet:render",
+        "prometheus": "aibench.reporters.prometheus:render",
+        "pytest-benchmark": "aibench.reporters.benchmarkjson:render",
         "terminal": "aibench.reporters.terminal:render",
     },
 }

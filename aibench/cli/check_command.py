@@ -9,6 +9,7 @@ import click
 from aibench import baselines
 from aibench.cli import output, results, series
 from aibench.cli.confirming import rerun
+from aibench.cli.options import inconclusive_option
 from aibench.errors import Refused
 from aibench.history import Rules, bound, check, held, histories, rows
 from aibench.history.gate import RERUNS
@@ -68,8 +69,24 @@ _OPEN = frozenset(
     metavar="TIME",
     help="With --confirm: end a phase in which nothing happens for this long.",
 )
-@click.option("--markdown", "as_markdown", is_flag=True, help="A table for a pull request.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    default="terminal",
+    show_default=True,
+    type=click.Choice(["terminal", "json", "markdown", "junit", "github"]),
+)
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write to FILE instead of standard output.",
+)
+@inconclusive_option
+@click.option("--json", "as_json", is_flag=True, help="The same as -f json.")
 def command(run: str, results_dir: str | None, **given: Any) -> None:
     """Is RUN (a file, an id, or 'last') worse than the runs before it, or than a bound?
 
@@ -96,19 +113,25 @@ def command(run: str, results_dir: str | None, **given: Any) -> None:
         if target is not None and flagged:
             checked = gate.checked(rerun(record, flagged, target, RERUNS, results_dir, patience_ns))
         found += checked
-    _show(checks.document(record, found), given["as_json"], given["as_markdown"])
+    form = "json" if given["as_json"] else given["form"]
+    _show(checks.document(record, found), form, given["path"], given["inconclusive"])
     raise SystemExit(_exit_code(found))
 
 
-def _show(document: dict[str, Any], as_json: bool, as_markdown: bool) -> None:
-    if as_json:
-        text = json.dumps(document, ensure_ascii=False)
-    elif as_markdown:
-        text = checks.markdown(document)
+def _show(document: dict[str, Any], form: str, path: str | None, inconclusive: str) -> None:
+    if form == "json":
+        made: str | bytes = json.dumps(document, ensure_ascii=False)
+    elif form == "markdown":
+        made = checks.markdown(document)
+    elif form == "terminal":
+        width, color = min(output.terminal_width(), 120), path is None and output.use_color()
+        made = checks.terminal(document, width=width, color=color)
     else:
-        width, color = min(output.terminal_width(), 120), output.use_color()
-        text = checks.terminal(document, width=width, color=color)
-    output.show(text.rstrip("\n"))
+        more: dict[str, Any] = {"inconclusive": inconclusive} if form == "junit" else {}
+        made = output.rendered(document, form, **more)
+    output.deliver(made, form, path)
+    if form == "github":
+        output.summarize(document)
 
 
 class _Gate:

@@ -42,6 +42,16 @@ _PLAN_OPTIONS = (
 )  # fmt: skip
 
 
+#: What JUnit is told of what decided nothing.
+inconclusive_option = click.option(
+    "--inconclusive",
+    type=click.Choice(["skip", "fail", "pass"]),
+    default="skip",
+    show_default=True,
+    help="In JUnit's XML: what becomes of what decided nothing.",
+)
+
+
 def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that decide what a run does."""
     for option in reversed(_PLAN_OPTIONS):

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from aibench.errors import RunFailed
+from aibench.errors import Refused, RunFailed
 from aibench.model import Status, Verdict
 from aibench.registry import plugin
 from aibench.reporters.clean import clean
@@ -30,10 +30,47 @@ def terminal_width() -> int:
     return max(shutil.get_terminal_size((80, 24)).columns, 60)
 
 
-def render(document: dict[str, Any], form: str, *, color: bool = False) -> str:
-    """``document`` in the report format ``form``."""
-    text: str = plugin("reporters", form)(document, width=min(terminal_width(), 120), color=color)
+def render(document: dict[str, Any], form: str, *, color: bool = False, **more: Any) -> str:
+    """``document`` in the report format ``form``, which is one of text."""
+    text = rendered(document, form, color=color, **more)
+    assert isinstance(text, str), f"{form} is no text"
     return text
+
+
+def rendered(
+    document: dict[str, Any], form: str, *, color: bool = False, **more: Any
+) -> str | bytes:
+    """``document`` in any report format; ``more`` goes to the reporter as it is."""
+    width = min(terminal_width(), 120)
+    made: str | bytes = plugin("reporters", form)(document, width=width, color=color, **more)
+    return made
+
+
+def deliver(made: str | bytes, form: str, path: str | None) -> None:
+    """A report to ``path``, or to standard output. `Refused` for bytes without a path."""
+    if path is not None:
+        write_file(path, made)
+        say(f"{form} report written to {path}")
+    elif isinstance(made, str):
+        show(made.rstrip("\n"))
+    else:
+        raise Refused(f"{form} is no text: give a file with -o FILE")
+
+
+def summarize(document: dict[str, Any]) -> None:
+    """Add the job summary of GitHub Actions, where it asks for one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    from aibench.reporters.github import summary
+
+    try:
+        with open(path, "a", encoding="utf-8", errors="replace") as file:
+            file.write(summary(document))
+    except OSError as error:
+        raise RunFailed(f"{path} can't be written: {(error.strerror or str(error)).lower()}") from (
+            error
+        )
 
 
 def show(text: str) -> None:
@@ -65,13 +102,14 @@ def tell(text: str) -> None:
             sys.stderr.flush()
 
 
-def write_file(path: str, text: str) -> None:
-    """Replace the file ``path`` by ``text``, never half written. `RunFailed` where it can't."""
+def write_file(path: str, made: str | bytes) -> None:
+    """Replace the file ``path`` by ``made``, never half written. `RunFailed` where it can't."""
+    data = made.encode("utf-8", errors="replace") if isinstance(made, str) else made
     temporary = f"{path}.new"
     try:
         try:
-            with open(temporary, "w", encoding="utf-8", errors="replace") as file:
-                file.write(text)
+            with open(temporary, "wb") as file:
+                file.write(data)
             os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):

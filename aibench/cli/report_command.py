@@ -3,7 +3,7 @@
 import click
 
 from aibench.cli import output, results
-from aibench.cli.options import chosen_claims
+from aibench.cli.options import chosen_claims, inconclusive_option
 from aibench.judge import judge
 from aibench.registry import names
 from aibench.reporters.document import document
@@ -17,6 +17,7 @@ from aibench.reporters.document import document
     "form",
     default="terminal",
     show_default=True,
+    metavar="FORMAT",
     type=click.Choice(names("reporters")),
 )
 @click.option(
@@ -28,15 +29,27 @@ from aibench.reporters.document import document
     help="Write to FILE instead of standard output.",
 )
 @click.option("--results", "results_dir", metavar="DIR", help="Where records are looked for.")
+@inconclusive_option
 @click.option("--json", "as_json", is_flag=True, help="The same as -f json.")
-def command(run: str, form: str, path: str | None, results_dir: str | None, as_json: bool) -> None:
-    """Render the record RUN: a file, the id of a run, or 'last'."""
+def command(
+    run: str,
+    form: str,
+    path: str | None,
+    results_dir: str | None,
+    inconclusive: str,
+    as_json: bool,
+) -> None:
+    """Render the record RUN: a file, the id of a run, or 'last'.
+
+    For people: terminal, html, markdown. For programs: json, csv and parquet (tidy tables), junit,
+    prometheus (for the node exporter's textfile collector), github (annotations, and the job
+    summary where $GITHUB_STEP_SUMMARY is set), pytest-benchmark.
+    """
     record, _ = results.load(run, results_dir)
     derived = document(record, judge(record, chosen_claims(()), record.system))
     form = "json" if as_json else form
-    text = output.render(derived, form, color=path is None and output.use_color())
-    if path is None:
-        output.show(text.rstrip("\n"))
-    else:
-        output.write_file(path, text)
-        output.say(f"{form} report written to {path}")
+    more = {"inconclusive": inconclusive} if form == "junit" else {}
+    made = output.rendered(derived, form, color=path is None and output.use_color(), **more)
+    output.deliver(made, form, path)
+    if form == "github":
+        output.summarize(derived)

@@ -103,7 +103,7 @@ def test_bounds_alone_need_no_history(results: Path) -> None:
 def test_markdown_for_a_pull_request(results: Path) -> None:
     """The table names each series with its change, what is serious first."""
     past.written(results, nights([*QUIET, 0.8]))
-    done = call("check", "last", "--markdown")
+    done = call("check", "last", "-f", "markdown")
     assert done.exit_code == 3
     rows = [line for line in done.output.splitlines() if line.startswith("|")][2:]
     assert rows[0].startswith("| ? suspect, not confirmed |")

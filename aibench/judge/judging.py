@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from aibench.judge.gates import gates
+from aibench.judge.reasons import sentence
 from aibench.judge.verdicts import Trial, better, decide
 from aibench.metrics import decisive, of_one_state
 from aibench.model import (
     Claim,
     Finding,
     Interpretation,
+    Means,
     Phase,
     RunRecord,
     Sample,
@@ -36,7 +38,7 @@ def judge(record: RunRecord, claims: Sequence[Claim], system: System | None) -> 
     """
     record = replace(record, system=system)
     return tuple(
-        _verdict(record, claim, interpretation, system)
+        _verdict(record, claim.under(interpretation), interpretation, system)
         for claim in claims
         for interpretation in claim.interpretations
     )
@@ -54,6 +56,8 @@ class _Absent:
 def _verdict(
     record: RunRecord, claim: Claim, interpretation: Interpretation, system: System | None
 ) -> Verdict:
+    if claim.testability is Means.NEVER:
+        return _never(claim, interpretation)
     found = list(_trials(record, claim))
     trials = [trial for trial in found if isinstance(trial, Trial)]
     if not trials:
@@ -62,6 +66,17 @@ def _verdict(
     confidence = _CONFIDENCE ** (1 / len(trials))
     verdicts = [decide(claim, interpretation, system, trial, confidence) for trial in trials]
     return min(verdicts, key=_rank)
+
+
+def _never(claim: Claim, interpretation: Interpretation) -> Verdict:
+    code = claim.untestable or "not_storage"
+    return Verdict(
+        claim=claim,
+        interpretation=interpretation,
+        status=Status.NOT_TESTABLE,
+        reasons=(Finding(code=code, message=sentence(code)),),
+        next_step=f"instead: {claim.proxy}" if claim.proxy else "",
+    )
 
 
 def _rank(verdict: Verdict) -> tuple[int, float]:

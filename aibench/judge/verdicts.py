@@ -43,10 +43,16 @@ def better(claim: Claim) -> str:
     return "higher" if claim.direction == ">=" else "lower"
 
 
+def claimed(reading: Interpretation) -> float:
+    """The value that ``reading`` claims. Those without one are never measured."""
+    assert reading.value is not None
+    return reading.value
+
+
 def bound(claim: Claim, interpretation: Interpretation) -> float:
     """The claimed value after the tolerance: 0.95 of it for `at least` and 5 %."""
     signed = -claim.tolerance if better(claim) == "higher" else claim.tolerance
-    return interpretation.value * (1 + signed)
+    return claimed(interpretation) * (1 + signed)
 
 
 def decide(
@@ -116,7 +122,7 @@ def _reference(draft: Verdict, system: System | None, trial: Trial) -> Verdict:
     The gates that would forbid what it looks like are told with it.
     """
     assert draft.aggregate is not None
-    claim, value = draft.claim, draft.interpretation.value
+    claim, value = draft.claim, claimed(draft.interpretation)
     typical = draft.aggregate.typical
     where = "above" if typical > value else "below" if typical < value else "exactly at"
     apparent = Side.GOOD if (typical >= value) is (better(claim) == "higher") else Side.BAD
@@ -174,7 +180,7 @@ def _compared(draft: Verdict, system: System, trial: Trial, confidence: float) -
         draft,
         status=status,
         measured=measured,
-        margin=measured.typical / draft.interpretation.value,
+        margin=measured.typical / claimed(draft.interpretation),
         reasons=(
             *_findings((*blocking, *remarks)),
             *trial.dropped,

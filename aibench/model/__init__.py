@@ -1,7 +1,17 @@
 """The nouns: frozen values that touch nothing. Bytes, nanoseconds and counts inside."""
 
 from aibench.model.accelerators import Accelerators
-from aibench.model.claim import Claim, Estimate, Interpretation, Status, System, Verdict
+from aibench.model.claim import (
+    Baseline,
+    BaselineSource,
+    Claim,
+    ClaimKind,
+    ClusterModel,
+    Conditions,
+    Interpretation,
+    Means,
+    System,
+)
 from aibench.model.metric import Metric
 from aibench.model.operation import READS, WRITES, Operation
 from aibench.model.plan import (
@@ -33,22 +43,29 @@ from aibench.model.sample import (
 )
 from aibench.model.serving import Serving
 from aibench.model.telemetry import NfsFigures, NfsOperation, Telemetry, Why
+from aibench.model.verdict import Estimate, Status, Verdict
 
 __all__ = [
     "READS",
     "WRITES",
     "Accelerated",
     "Accelerators",
+    "Baseline",
+    "BaselineSource",
     "CachePolicy",
     "CacheState",
     "Ceiling",
     "Claim",
+    "ClaimKind",
+    "ClusterModel",
+    "Conditions",
     "Environment",
     "Estimate",
     "Evidence",
     "Finding",
     "Histogram",
     "Interpretation",
+    "Means",
     "Measurement",
     "Metric",
     "NfsFigures",

@@ -11,16 +11,24 @@ WORDS = {
     Status.MET: "met",
     Status.NOT_MET: "not met",
     Status.INCONCLUSIVE: "inconclusive",
+    Status.CONSISTENT: "consistent",
+    Status.INCONSISTENT: "inconsistent",
+    Status.INCONSISTENT_BOUND: "beyond any storage",
     Status.NOT_TESTABLE_HERE: "not testable here",
+    Status.NOT_TESTABLE: "not testable",
     Status.REFERENCE_ONLY: "reference only",
 }
 #: What a reader must see first.
 _SEVERITY = (
     Status.NOT_MET,
+    Status.INCONSISTENT_BOUND,
+    Status.INCONSISTENT,
     Status.INCONCLUSIVE,
     Status.MET,
+    Status.CONSISTENT,
     Status.REFERENCE_ONLY,
     Status.NOT_TESTABLE_HERE,
+    Status.NOT_TESTABLE,
 )
 _SIGNS = {">=": "at least", "<=": "at most"}
 _CLAIM_TEXTS = (

@@ -18,6 +18,10 @@ _STYLES = {
     "NOT_MET": "bold red",
     "INCONCLUSIVE": "bold yellow",
     "NOT_TESTABLE_HERE": "dim",
+    "NOT_TESTABLE": "dim",
+    "CONSISTENT": "cyan",
+    "INCONSISTENT": "magenta",
+    "INCONSISTENT_BOUND": "magenta",
     "REFERENCE_ONLY": "cyan",
 }
 

@@ -18,6 +18,10 @@ SYMBOLS = {
     "NOT_MET": "✗",
     "INCONCLUSIVE": "?",
     "NOT_TESTABLE_HERE": "–",
+    "NOT_TESTABLE": "–",
+    "CONSISTENT": "≈",
+    "INCONSISTENT": "≉",
+    "INCONSISTENT_BOUND": "≉",
     "REFERENCE_ONLY": "○",
 }
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -28,6 +32,10 @@ _WORDS = {
     "MET": "met",
     "REFERENCE_ONLY": "reference only",
     "NOT_TESTABLE_HERE": "not testable here",
+    "NOT_TESTABLE": "not testable",
+    "CONSISTENT": "consistent",
+    "INCONSISTENT": "inconsistent",
+    "INCONSISTENT_BOUND": "beyond any storage",
 }
 #: What a reader has to know to read a report; the last lines of every format.
 LEGEND = (

@@ -1,4 +1,4 @@
-"""Claim files: the shipped catalogue against its sources, and every mistake with its place."""
+"""Claim files: what they may hold, and every mistake with its place."""
 
 import json
 import tomllib
@@ -11,21 +11,14 @@ from click.testing import CliRunner
 from aibench.cli.show_command import command as show
 from aibench.definition.claims import json_schema, load_claims
 from aibench.errors import DefinitionError, Refused
-from aibench.judge import judge
-from aibench.metrics import metrics
 from aibench.model import (
     BaselineSource,
     Claim,
     ClaimKind,
     Means,
-    Operation,
-    Status,
-    SyncPolicy,
 )
-from tests.build import measurement, phase, plan, record, sample, stage
 
 CATALOGUE = Path(__file__).parents[2] / "results" / "claims"
-QUOTES = Path(__file__).parents[1] / "data" / "quotes"
 
 GOOD = """
 [[claims]]
@@ -46,17 +39,6 @@ interpretations = [{ id = "a", value = "1GB/s" }, { id = "b", value = "1GiB/s", 
 """
 
 
-def shipped() -> list[Claim]:
-    """All claims of the catalogue."""
-    return [claim for path in sorted(CATALOGUE.glob("*.toml")) for claim in load_claims(path)]
-
-
-def one(name: str) -> Claim:
-    """The shipped claim of that name."""
-    (found,) = (claim for claim in shipped() if claim.id == name)
-    return found
-
-
 def written(tmp_path: Path, text: str) -> Path:
     """A claim file with that text."""
     path = tmp_path / "claims.toml"
@@ -69,76 +51,6 @@ def mistakes(tmp_path: Path, text: str) -> list[str]:
     with pytest.raises(DefinitionError) as caught:
         load_claims(written(tmp_path, text))
     return [mistake.removeprefix(f"{tmp_path}/") for mistake in caught.value.mistakes]
-
-
-# --- the catalogue
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "unit", "printed", "scope", "place"),
-    [("A3-03", 400 * 10**9, "B/s", "400GB/s", "chassis", ("block", "seq-read")),
-     ("A3-04", 12 * 10**6, "op/s", "1200万IOPS", "chassis", ("block", "rand-read")),
-     ("MT-07", 90 * 10**9, "B/s", "90GB/s", "storage unit", ("block", "seq-read")),
-     ("MT-08", 50 * 10**9, "B/s", "50GB/s", "storage unit", ("block", "seq-write")),
-     ("H3-01-READ", 20 * 10**9, "B/s", "20GB/s+", "node", ("block", "seq-read")),
-     ("H3-01-WRITE", 20 * 10**9, "B/s", "20GB/s+", "node", ("block", "seq-write")),
-     ("H3-02", 300_000, "op/s", "30萬IOPS", "node", ("block", "rand-read"))],
-)  # fmt: skip
-def test_the_six_absolute_figures(
-    name: str, value: int, unit: str, printed: str, scope: str, place: tuple[str, str]
-) -> None:
-    """The catalogue holds each printed figure in its base unit, per its unit, with its test."""
-    claim = one(name)
-    assert [reading.value for reading in claim.interpretations] == [value]
-    assert (claim.unit, claim.scope, claim.direction) == (unit, scope, ">=")
-    assert printed in claim.quote
-    assert claim.phases == (place,)
-
-
-@pytest.mark.parametrize("claim", shipped(), ids=lambda claim: claim.id)
-def test_each_quote_stands_in_its_source(claim: Claim) -> None:
-    """A quote is verbatim: it is found in the kept passage of the file that it names."""
-    assert claim.quote in (QUOTES / claim.source).read_text()
-
-
-@pytest.mark.parametrize("claim", shipped(), ids=lambda claim: claim.id)
-def test_each_claim_says_what_its_source_leaves_out(claim: Claim) -> None:
-    """Each claim has a date, conditions that are stated and unstated, and its defects."""
-    assert claim.date
-    assert claim.stated
-    assert claim.unstated
-    assert claim.defects
-    assert claim.origin.endswith(".toml")
-
-
-@pytest.mark.parametrize("claim", shipped(), ids=lambda claim: claim.id)
-def test_each_claim_can_be_tested_by_its_phases(claim: Claim) -> None:
-    """The metric of each claim is one that its phase gives, in the claim's unit."""
-    reads = {"seq-read": True, "rand-read": True, "seq-write": False, "rand-write": False}
-    for kind, name in claim.phases:
-        assert kind == "block"
-        operation = Operation.READ_BLOCKS if reads[name] else Operation.WRITE_BLOCKS
-        made = phase(name=name, operation=operation, sync=SyncPolicy.END)
-        given = {(m.name, m.unit) for m in metrics(made, sample(measurement=measurement()))}
-        assert (claim.metric, claim.unit) in given
-        run = record(
-            *(sample(n, workload="b", phase=name) for n in range(3)),
-            plan=plan(stage(workload="b", kind="block", phases=(made,))),
-        )
-        (verdict,) = judge(run, [claim], None)
-        assert verdict.status is Status.REFERENCE_ONLY
-
-
-def test_names_are_unique_in_the_catalogue() -> None:
-    """A claim can be chosen by its name alone."""
-    names = [claim.id for claim in shipped()]
-    assert len(set(names)) == len(names)
-
-
-def test_units_that_the_source_leaves_open_stay_open() -> None:
-    """The storage unit of KUAE is not defined, so the catalogue does not define it either."""
-    assert one("MT-07").unit_definition == one("MT-08").unit_definition == ""
-    assert "5U" in one("A3-03").unit_definition
 
 
 # --- reading a file

@@ -1,11 +1,13 @@
-"""``aibench show``: one workload, claim, engine or data format in full."""
+"""``aibench show``: one workload, claim, reference, engine or data format in full."""
 
 import json
 
 import click
 
+from aibench.cli.beside import beside, shown_reference
 from aibench.cli.options import chosen_claims
 from aibench.cli.output import show
+from aibench.definition.references import shipped_references
 from aibench.definition.workloads import find_workload, shipped_workloads
 from aibench.errors import Refused
 from aibench.formats.format import Format, format_named
@@ -19,7 +21,7 @@ from aibench.units import format_value
 @click.argument("name")
 @click.option("--schema", is_flag=True, help="With 'claims': the JSON Schema of claim files.")
 def command(name: str, schema: bool) -> None:
-    """Show the workload, claim, engine or data format NAME in full."""
+    """Show the workload, claim, reference, engine or data format NAME in full."""
     if schema:
         _show_schema(name)
         return
@@ -28,7 +30,10 @@ def command(name: str, schema: bool) -> None:
     if name in workloads:
         show(find_workload(name).text.rstrip())
     elif name in claims:
-        for line in _claim_lines(claims[name]):
+        for line in (*_claim_lines(claims[name]), *beside(claims[name], tuple(claims.values()))):
+            show(line)
+    elif lines := shown_reference(name, shipped_references()):
+        for line in lines:
             show(line)
     elif name in names("engines"):
         show(f"{name}: {(type(plugin('engines', name)()).__doc__ or '').strip()}")

@@ -48,7 +48,9 @@ def test_all_commands_are_listed() -> None:
     assert "3 inconclusive" in " ".join(" ".join(lines).split())
 
 
-@pytest.mark.parametrize("what", ["workloads", "suites", "kinds", "claims", "engines", "formats"])
+@pytest.mark.parametrize(
+    "what", ["workloads", "suites", "kinds", "claims", "references", "engines", "formats"]
+)
 def test_lists(what: str) -> None:
     """Each list fits 80 columns, and as JSON it has a name and a line for each entry."""
     shown = call("list", what).output

@@ -136,6 +136,18 @@ class BaselineSchema(Strict):
     source: BaselineSource = Field(default=BaselineSource.RECORDS, alias="from")
     named: bool = Field(default=False, strict=True)
     description: Text | None = None
+    unit: Unit | None = None
+    value: Value | None = None
+
+    @field_validator("value")
+    @classmethod
+    def _in_unit(cls, value: str | float | None, info: ValidationInfo) -> str | float | None:
+        unit = info.data.get("unit")
+        if value is not None and unit is None:
+            raise ValueError("needs 'unit' beside it: that of the metric")
+        if value is not None and in_base_unit(value, str(unit)) == 0:
+            raise ValueError("nothing is a multiple of 0")
+        return value
 
 
 class ConditionsSchema(Strict):
@@ -151,7 +163,7 @@ class ConditionsSchema(Strict):
 class ModelSchema(Strict):
     """The model that a claim on a cluster is held against, with what it takes for granted."""
 
-    name: Name
+    name: MetricName
     inputs: Texts = ()
     assumed: dict[MetricName, Range] = Field(default_factory=dict, max_length=MOST_ENTRIES)
 
@@ -334,7 +346,9 @@ def _check_values(readings: tuple[InterpretationSchema, ...], told: Mapping[str,
 def _baseline(kind: ClaimKind, told: BaselineSchema | None) -> Baseline | None:
     if told is None:
         return Baseline() if kind is ClaimKind.RATIO else None
-    return Baseline(source=told.source, named=told.named, description=told.description or "")
+    value = None if told.value is None else in_base_unit(told.value, str(told.unit))
+    return Baseline(source=told.source, named=told.named, description=told.description or "",
+                    value=value, unit=told.unit or "")  # fmt: skip
 
 
 def _noun(reading: InterpretationSchema, unit: str) -> Interpretation:

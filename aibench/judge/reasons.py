@@ -15,8 +15,11 @@ _RUNS = {
     "too_few_runs": "fewer runs than a verdict needs",
     "too_few_operations": "fewer operations than the percentile needs",
     "maximum_not_provable": "no number of runs proves that nothing ever takes longer",
+    "worst_node": "of nodes that were measured one by one, the worst decides",
     "sessions_pooled": "repeats of few sessions stand for the sessions",
     "cache_state_differs": "a run whose bytes came from elsewhere is left out",
+    "wrong_bytes": "bytes came back that were not written",
+    "bytes_compared": "what was read was compared with what was written",
     "metric_missing": "the phase does not give what the claim is about",
     "nothing_measured": "a run without a figure is left out",
     "operations_failed": "a run in which operations failed is left out",
@@ -100,7 +103,7 @@ _ABSENT = {
 #: How a claim on a cluster compares with a model.
 _MODELS = {
     "model_projection": "a projection from measured and assumed inputs, not a measurement",
-    "above_the_cap": "more than ideal storage would give",
+    "model_cap": "the most that ideal storage would give",
 }
 #: What no benchmark of a filesystem can ever test.
 _NEVER = {

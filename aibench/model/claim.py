@@ -81,11 +81,16 @@ class BaselineSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What a ratio is over. ``named`` says whether the source names it; most do not."""
+    """What a ratio is over. ``named`` says whether the source names it; most do not.
+
+    ``value`` in ``unit`` is the baseline's own figure where the source prints it.
+    """
 
     source: BaselineSource = BaselineSource.RECORDS
     named: bool = False
     description: str = ""
+    value: float | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

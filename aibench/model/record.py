@@ -73,7 +73,8 @@ class RunRecord:
     """One run. ``complete`` is False where the record has no last line.
 
     ``reasons`` say why the run as a whole does not count: interrupted, failed, unfinished.
-    ``resumes`` is the id of the run whose samples this one carries on.
+    ``resumes`` is the id of the run whose samples this one carries on. ``labels`` say what the run
+    belongs to: of a duel its id, the pair and the side.
     """
 
     run_id: str
@@ -87,6 +88,7 @@ class RunRecord:
     engines: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Finding, ...] = ()
     resumes: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
     samples: tuple[Sample, ...] = ()
     finished_at: str | None = None
     complete: bool = False

@@ -24,6 +24,7 @@ _COMMANDS = {
     "show": "Show one workload, claim, engine or format in full.",
     "report": "Render a record: terminal, html, markdown or json.",
     "judge": "Verdicts on claims again, from a record.",
+    "impact": "Project what storage does to a training cluster.",
     "verify": "Read back and check the data that runs left on a target.",
     "clean": "Remove what aibench made on a target, and nothing else.",
 }

@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from aibench.reporters import asking, feeding, steadiness, wording
+from aibench.reporters import asking, feeding, folding, steadiness, wording
 from aibench.reporters.clean import cleaned
 
 #: Colours of the sixteen that every terminal theme defines; the words say the same.
@@ -79,22 +79,26 @@ def _section(title: str) -> Iterator[RenderableType]:
 
 
 def _claims(document: dict[str, Any]) -> Iterator[RenderableType]:
-    yield from _section(wording.headline(document["summary"]))
-    if not document["verdicts"]:
-        return
+    rows = folding.told(document["verdicts"])
+    yield from _section(wording.headline(document["summary"], document["verdicts"]))
+    if rows:
+        yield _claims_table(rows)
+    notes = [*_notes(rows), *folding.folded(document["verdicts"])]
+    if notes:
+        yield Text("\nwhy, and what next", style="dim")
+        yield _bullets(notes)
+
+
+def _claims_table(rows: Iterable[dict[str, Any]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("verdict", min_width=13, max_width=16)
     table.add_column("claim, as printed", ratio=1, overflow="fold")
     table.add_column("claimed", overflow="fold")
     table.add_column("measured [95 %]", overflow="fold")
     table.add_column("n", justify="right")
-    for row in document["verdicts"]:
+    for row in rows:
         table.add_row(*_claim_cells(row))
-    yield table
-    notes = list(_notes(document["verdicts"]))
-    if notes:
-        yield Text("\nwhy, and what next", style="dim")
-        yield _bullets(notes)
+    return table
 
 
 def _claim_cells(row: dict[str, Any]) -> Iterator[Text]:

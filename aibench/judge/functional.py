@@ -13,6 +13,7 @@ from aibench.judge.trials import Absent, Trial, fits, single
 from aibench.judge.verdicts import (
     bound,
     concluded,
+    counted,
     reference,
     same_product,
     too_few,
@@ -106,7 +107,8 @@ def _decide(claim: Claim, reading: Interpretation, checked: Sequence[Checked]) -
     compared = sum(sample.measurement.bytes for sample in samples)
     told = Finding(
         code="wrong_bytes" if wrong else "bytes_compared",
-        message=f"{format_size(wrong)} in {files} files came back wrong, of {format_size(compared)}"
+        message=f"{counted(wrong, 'byte')} in {counted(files, 'file')} came back wrong, of "
+        f"{format_size(compared)}"
         if wrong
         else f"{format_size(compared)} in {len(samples)} runs came back as they were written",
     )

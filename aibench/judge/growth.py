@@ -79,8 +79,8 @@ def _size(claim: Claim, trial: Trial) -> int | None:
     if claim.axis == "clients":
         return hosts(trial.counted)
     if claim.axis == "accelerators":
-        asked = trial.phase.accelerators
-        return asked.count * hosts(trial.counted) if asked else None
+        fed = trial.counted[0].measurement.training
+        return len(fed.accelerators) if fed else None
     return trial.phase.slots * hosts(trial.counted)
 
 

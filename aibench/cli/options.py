@@ -58,15 +58,16 @@ class Following(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """The arguments as click takes them: the option repeated before each of its values."""
-        return super().parse_args(ctx, list(self._repeated(args)))
+        return super().parse_args(ctx, list(self._repeated(ctx, args)))
 
-    def _repeated(self, args: Sequence[str]) -> Iterator[str]:
+    def _repeated(self, ctx: click.Context, args: Sequence[str]) -> Iterator[str]:
         behind = False
         for number, arg in enumerate(args):
             if arg == self.following:
                 behind = True
                 if number + 1 == len(args) or args[number + 1].startswith("--"):
-                    yield arg  # click says that a value is missing
+                    said = f"Option {arg!r} requires an argument."
+                    raise click.BadOptionUsage(arg, said, ctx)
             elif arg.startswith("-") and arg != "-":
                 behind = False
                 yield arg

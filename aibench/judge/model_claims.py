@@ -11,18 +11,12 @@ from dataclasses import dataclass, replace
 from aibench.cluster import MODELS, Projected, Range, project, relation
 from aibench.errors import Refused
 from aibench.judge import absolute
-from aibench.judge.gates import Gate
-from aibench.judge.trials import Trial, trials
+from aibench.judge.reasons import sentence
 from aibench.judge.verdicts import claimed, same_product, without
 from aibench.model import Claim, Estimate, Finding, Interpretation, RunRecord, Status, Verdict
-from aibench.stats.intervals import estimate
+from aibench.observed import Observed, observed
+from aibench.units import format_value
 
-#: What records measure of the inputs: the metric, its unit, and the phase that gives it.
-_MEASURED = {
-    "write": ("write_bandwidth", "B/s", ("checkpoint_save", "save")),
-    "read": ("read_bandwidth", "B/s", ("checkpoint_load", "load")),
-    "utilisation": ("utilisation", "share", ("train", "accelerators-*")),
-}
 #: The model that is only a proportion: the time for so many bytes at the measured rate.
 _PREPROCESSING = "preprocess_time"
 #: From the claim's unit to the model's.
@@ -31,11 +25,11 @@ _FACTORS = {("ns", "s"): 1e-9, ("points", "share"): 0.01}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fed:
-    """The inputs of a model, which of them were measured, and what weakens those."""
+    """The inputs of a model, which of them were measured, and what to know of those."""
 
     ranges: Mapping[str, Range]
     measured: tuple[str, ...]
-    closed: tuple[Gate, ...]
+    remarks: tuple[Finding, ...]
 
 
 def judged(
@@ -80,15 +74,18 @@ def _held(
     factor = _FACTORS.get((claim.unit, projected.unit), 1.0)
     status = Status(relation(claimed(reading) * factor, claim.direction, projected))
     ours = all(same_product(claim, record.system) for record in candidates)
+    told = _told(claim, projected, fed, 1 / factor)
     if fed.measured and not ours:
         status = Status.REFERENCE_ONLY
-    told = _told(claim, projected, fed, 1 / factor)
+        described = all(record.system for record in candidates)
+        code = "other_product" if described else "no_system"
+        told = (*told, Finding(code=code, message=sentence(code)))
     typical = projected.typical if projected.typical is not None else projected.low
     return Verdict(
         claim=claim,
         interpretation=reading,
         status=status,
-        reasons=(*told, *(gate.finding for gate in fed.closed)),
+        reasons=(*told, *fed.remarks),
         measured=_estimate(projected, typical, 1 / factor, len(fed.measured)),
         margin=typical / factor / claimed(reading) if claimed(reading) else None,
         next_step=_next(fed),
@@ -107,14 +104,13 @@ def _next(fed: Fed) -> str:
 def _told(claim: Claim, projected: Projected, fed: Fed, back: float) -> tuple[Finding, ...]:
     measured = ", ".join(fed.measured) or "nothing"
     assumed = ", ".join(name for name in fed.ranges if name not in fed.measured) or "nothing"
-    high = "no bound" if projected.high is None else f"{projected.high * back:.4g}"
-    message = (
-        f"the model {projected.model} gives {projected.low * back:.4g} to {high} {claim.unit}; "
-        f"measured: {measured}; assumed: {assumed}"
-    )
+    low = format_value(projected.low * back, claim.unit)
+    high = "no bound" if projected.high is None else format_value(projected.high * back, claim.unit)
+    span = low if low == high else f"{low} to {high}"
+    message = f"the model {projected.model} gives {span}; measured: {measured}; assumed: {assumed}"
     found = [Finding(code="model_projection", message=message)]
     if projected.cap is not None:
-        cap = f"ideal storage would give {projected.cap * back:.4g} {claim.unit}"
+        cap = f"ideal storage would give {format_value(projected.cap * back, claim.unit)}"
         found.append(Finding(code="model_cap", message=cap))
     return tuple(found)
 
@@ -142,38 +138,29 @@ def _fed(
     ranges = {name: _range(low, high) for name, (low, high) in claim.model.assumed.items()}
     ours = all(same_product(claim, record.system) for record in candidates)
     measured: list[str] = []
-    closed: dict[str, Gate] = {}
+    remarks: list[Finding] = []
     for side, records in (("candidate", candidates), ("baseline", baseline)):
-        for name in _MEASURED:
-            key = f"{side}_{name}"
-            if key not in inputs or not records or (key in ranges and not ours):
-                continue
-            trial = _trial(claim, records, name)
-            if trial is not None:
-                ranges[key] = _interval(trial)
-                measured.append(key)
-                for gate in trial.closed:
-                    closed.setdefault(gate.finding.code, gate)
-    if "candidate_write" in measured:
-        ranges.pop("faster", None)
-    return Fed(ranges=ranges, measured=tuple(measured), closed=tuple(closed.values()))
+        seen = _observed(records, side)
+        kept = [] if seen is None else [i for i in seen.inputs if i.name in inputs]
+        for each in kept:
+            if ours or each.name not in ranges:
+                ranges[each.name] = each.range
+                measured.append(each.name)
+        remarks += seen.remarks if seen is not None and kept else ()
+    for key, factor in (("candidate_write", "faster"), ("candidate_load", "load_faster")):
+        if key in measured:
+            ranges.pop(factor, None)
+    return Fed(ranges=ranges, measured=tuple(measured), remarks=tuple(dict.fromkeys(remarks)))
+
+
+def _observed(records: Sequence[RunRecord], side: str) -> Observed | None:
+    """What ``records`` measured of one side; None where that is nothing that counts."""
+    try:
+        return observed(records, side) if records else None
+    except Refused:
+        return None
 
 
 def _range(low: float, high: float) -> Range:
     middle = (low * high) ** 0.5 if low > 0 else (low + high) / 2
     return Range(low=low, typical=min(max(middle, low), high), high=high)
-
-
-def _trial(claim: Claim, records: Sequence[RunRecord], name: str) -> Trial | None:
-    metric, unit, place = _MEASURED[name]
-    asked = replace(claim, metric=metric, unit=unit, phases=(place,), scope="system")
-    found = [trial for trial in trials(records, asked) if isinstance(trial, Trial)]
-    return max(found, key=lambda trial: trial.typical, default=None)
-
-
-def _interval(trial: Trial) -> Range:
-    seen = estimate(trial.values, "higher")
-    low, high = seen.low or seen.typical, seen.high or seen.typical
-    if trial.unit == "share":
-        high = min(high, 1.0)
-    return Range(low=min(low, seen.typical), typical=seen.typical, high=max(high, seen.typical))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aibench.model import Estimate
 from aibench.model.reference import Tier
+from aibench.stats.intervals import SLACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,5 +104,8 @@ def feeds(demands: Sequence[Demand], read: Estimate) -> tuple[Feeds, ...]:
 
 
 def _lower(rate: Estimate) -> float:
-    """The lower end of the interval; the worst run where there are too few for an interval."""
-    return rate.worst if rate.low is None else rate.low
+    """The lower end of the interval; the worst run where there are too few for an interval.
+
+    With the slack of a comparison, so that equal runs at exactly a need serve it.
+    """
+    return (rate.worst if rate.low is None else rate.low) * (1 + SLACK)

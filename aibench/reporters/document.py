@@ -11,6 +11,7 @@ from typing import Any
 from aibench.model import Finding, RunRecord, Verdict
 from aibench.reporters.claims import counts_by_status, verdict_rows
 from aibench.reporters.gaps import not_tested
+from aibench.reporters.sizing import sizing
 from aibench.reporters.values import plain
 from aibench.reporters.workloads import workload_part
 
@@ -35,6 +36,7 @@ def document(record: RunRecord, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "summary": counts_by_status(verdicts),
         "verdicts": verdict_rows(verdicts),
         "workloads": workloads,
+        "sizing": sizing(workloads, record.system, record.target),
         "not_tested": not_tested(record, verdicts, workloads),
     }
 

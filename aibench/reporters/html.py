@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from aibench.reporters import asking, feeding, figures, folding, steadiness, wording
+from aibench.reporters import asking, feeding, figures, folding, sizing, steadiness, wording
 from aibench.reporters.clean import cleaned
 from aibench.reporters.meanwhile import meanwhile
 
@@ -39,6 +39,7 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
         document=shown,
         told=folding.told(shown["verdicts"]),
         folded=tuple(folding.folded(shown["verdicts"])),
+        sized=tuple(sizing.lines(shown["sizing"])),
         plots=_places(drawn),
         figures=embedded({name: figure for name, (_, figure) in drawn.items()}),
         css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from aibench.reporters import feeding, folding, steadiness, wording
+from aibench.reporters import feeding, folding, sizing, steadiness, wording
 from aibench.reporters.clean import cleaned
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
@@ -46,6 +46,10 @@ def _report(document: dict[str, Any]) -> Iterator[str]:
     yield from _results(document["workloads"])
     yield from _limits(document)
     yield from _warnings(document)
+    if found := list(sizing.lines(document["sizing"])):
+        yield f"#### {wording.SIZING}"
+        yield from _bullets(found)
+        yield ""
     yield "#### What was not tested"
     yield from _bullets(f"{gap['what']}: {gap['why']}" for gap in document["not_tested"])
     yield ""

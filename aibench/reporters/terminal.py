@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from aibench.reporters import asking, feeding, folding, steadiness, wording
+from aibench.reporters import asking, feeding, folding, sizing, steadiness, wording
 from aibench.reporters.clean import cleaned
 
 #: Colours of the sixteen that every terminal theme defines; the words say the same.
@@ -46,6 +46,7 @@ def _report(document: dict[str, Any]) -> Iterator[RenderableType]:
     yield from _claims(document)
     for workload in document["workloads"]:
         yield from _workload(workload)
+    yield from _sizing(document)
     yield from _gaps(document)
     yield Text()
     for line in wording.LEGEND:
@@ -137,7 +138,9 @@ def _measured(row: dict[str, Any]) -> Iterator[str]:
     if row["margin"] is not None:
         yield f"{wording.times(row['margin'])} the claim"
     yield f"worst {measured['printed_worst']}"
-    if row["aggregate"] and row["aggregate"]["printed"] != measured["printed"]:
+    if row["baseline"]:
+        yield f"{row['aggregate']['printed']} over {row['baseline']['printed']}"
+    elif row["aggregate"] and row["aggregate"]["printed"] != measured["printed"]:
         yield f"all: {row['aggregate']['printed']}"
 
 
@@ -219,6 +222,13 @@ def _phase_notes(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from wording.findings(phases)
     yield from steadiness.sentences(phases)
     yield from wording.limits(phases, brief=True)
+
+
+def _sizing(document: dict[str, Any]) -> Iterator[RenderableType]:
+    found = list(sizing.lines(document["sizing"]))
+    if found:
+        yield from _section(wording.SIZING)
+        yield _bullets(found)
 
 
 def _gaps(document: dict[str, Any]) -> Iterator[RenderableType]:

@@ -37,6 +37,8 @@ _WORDS = {
     "INCONSISTENT": "inconsistent",
     "INCONSISTENT_BOUND": "beyond any storage",
 }
+#: The heading of the part on sizing.
+SIZING = "What it would serve"
 #: What a reader has to know to read a report; the last lines of every format.
 LEGEND = (
     "Typical is the middle of n repeats, [ ] its 95 % interval. GB is 10⁹ bytes.",

@@ -9,7 +9,7 @@ from aibench.cluster.inputs import MORE, Input, completed
 from aibench.cluster.models import MODELS, project, relation
 from aibench.cluster.ranges import Range
 from aibench.cluster.study import Wish, study
-from aibench.errors import Refused
+from aibench.errors import DefinitionError, Refused
 from aibench.generators.models import PRESETS, total_bytes
 from aibench.model import Claim, Finding, Interpretation, RunRecord
 from aibench.observed import observed
@@ -52,9 +52,36 @@ def impact(
     if claim is not None:
         inputs = _of_claim(claim, inputs) | inputs
         wish = wish or _wish(claim)
+    _check(inputs, wish)
     found_study = study(inputs, wish)
     readings = () if claim is None else tuple(_readings(claim, completed(inputs)))
     return Impact(study=found_study, claim=claim, readings=readings, remarks=tuple(remarks))
+
+
+def _check(inputs: Mapping[str, Input], wish: Wish | None) -> None:
+    """`DefinitionError` lists everything without which there is no projection."""
+    known = set(inputs)
+    missing = []
+    if not known & {"mtbf", "nodes"}:
+        missing.append("how often the job fails: give nodes (and failures), or mtbf")
+    if not known & {"parameters", "checkpoint_bytes"}:
+        missing.append("the size of a checkpoint: give a model, parameters, or bytes (checkpoint)")
+    solved = wish is not None and wish.gain is not None
+    own = known & {"candidate_write", "candidate_read"}
+    if "faster" in known and not solved and not known & {"baseline_write", "baseline_read"}:
+        missing.append(
+            "the baseline that the candidate is faster than: give its write bandwidth "
+            "(baseline-write), or ask for it (needs-gain)"
+        )
+    elif not own and "faster" not in known:
+        missing.append(
+            "the storage: give its write bandwidth (write), a run of checkpoint-save, or faster "
+            "and a baseline"
+        )
+    if wish is not None and wish.saves is not None and "useful_time" not in known:
+        missing.append("the job that saves time: give its useful time (useful-time)")
+    if missing:
+        raise DefinitionError([f"missing is {line}" for line in missing])
 
 
 def _of_claim(claim: Claim, known: Mapping[str, Input]) -> dict[str, Input]:
@@ -72,6 +99,7 @@ def _of_claim(claim: Claim, known: Mapping[str, Input]) -> dict[str, Input]:
             range=_range(*ends),
             origin="assumed",
             source=f"assumed with claim {claim.id}",
+            settled=True,
         )
         for name, ends in claim.model.assumed.items()
         if name in names and name not in skipped

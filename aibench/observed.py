@@ -35,6 +35,7 @@ class _Source:
 _SOURCES = (
     _Source("write", "checkpoint_save", "save", "write_bandwidth", "B/s"),
     _Source("read", "checkpoint_load", "load", "read_bandwidth", "B/s", reads=True),
+    _Source("load", "train", "accelerators-", "first_batch_time", "ns", _NANOSECOND, reads=True),
     _Source("load", "load", "epoch", "first_batch_time", "ns", _NANOSECOND, reads=True),
     _Source("utilisation", "train", "accelerators-", "utilisation", "share", reads=True),
 )
@@ -72,14 +73,14 @@ def observed(records: Sequence[RunRecord], side: str) -> Observed:
             "these runs measured no checkpoint: needed are runs of checkpoint-save and "
             "checkpoint-load (and of load or train workloads for loads and utilisation)"
         )
-    return Observed(inputs=tuple(inputs.values()), remarks=tuple(remarks))
+    return Observed(inputs=tuple(inputs.values()), remarks=tuple(dict.fromkeys(remarks)))
 
 
 def _measured(record: RunRecord, source: _Source, side: str) -> tuple[Input, list[Finding]] | None:
     candidates = list(_phases(record, source))
     if not candidates:
         return None
-    choose = _largest_fed if source.key == "utilisation" else _first
+    choose = _largest_fed if source.kind == "train" else _first
     phase, samples = choose(candidates)
     values = [
         metric.value * source.factor
@@ -199,6 +200,10 @@ def _bandwidth_remarks(
             message=f"{what}: {limit}: a lower bound on bandwidth, so an upper bound on loss",
         )
     moved = min(sample.measurement.bytes for sample in samples)
+    for sample in samples:
+        for warning in (*sample.warnings, *sample.measurement.warnings):
+            if warning.code not in _CLIENT:
+                yield Finding(code=warning.code, message=f"{what}: {warning.message}")
     yield Finding(
         code="scaled",
         message=f"{what}: measured over {format_size(moved)}; larger checkpoints take time in "

@@ -27,12 +27,16 @@ UNITS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One input by its name, the range that it lies in, and where that comes from."""
+    """One input by its name, the range that it lies in, and where that comes from.
+
+    Where it is ``settled`` no preset widens that range.
+    """
 
     name: str
     range: Range
     origin: Origin
     source: str
+    settled: bool = False
 
     @property
     def title(self) -> str:
@@ -107,9 +111,9 @@ STORAGE_ASSUMED: Mapping[str, Preset] = {
 def sooner(given: Input) -> Input:
     """``given``, a failure rate or the time between failures, with up to four times the failures.
 
-    A range that was given stays as it is.
+    A range that was given, or is settled, stays as it is.
     """
-    if given.range.is_open:
+    if given.settled or given.range.is_open:
         return given
     value = given.range.typical
     wide = (

@@ -176,6 +176,21 @@ def test_bands_and_swings() -> None:
     assert bent.low == pytest.approx(0)
 
 
+def test_many_ranges_are_not_looked_at_in_all_corners() -> None:
+    """Twenty ranges take a thousand corners of the widest ten, not a million."""
+    asked = 0
+
+    def total(values: Any) -> float:
+        nonlocal asked
+        asked += 1
+        return sum(values.values())
+
+    given = {f"x{n}": Range(low=0, typical=1, high=n + 1) for n in range(20)}
+    found = band(total, given)
+    assert asked < 2000
+    assert found.high == pytest.approx(sum(range(11, 21)) + 10)
+
+
 def test_every_model_says_what_it_is() -> None:
     """Models have a sentence, a unit that reports know, and inputs."""
     for model in MODELS.values():

@@ -69,11 +69,12 @@ def spread(found: Range | None, unit: str) -> dict[str, Any] | None:
     if found is None:
         return None
     ends = {name: _number(getattr(found, name), unit) for name in ("low", "typical", "high")}
+    printed = [_printed(end) for end in ends.values()]
     return {
         "unit": "ns" if unit == "s" else unit,
         **{name: end and end["value"] for name, end in ends.items()},
         "printed": _printed(ends["typical"]),
-        "printed_range": _interval(*map(_printed, ends.values())) if found.is_open else None,
+        "printed_range": _interval(*printed) if len(set(printed)) > 1 else None,
     }
 
 
@@ -93,7 +94,8 @@ def _number(value: float | None, unit: str) -> dict[str, Any] | None:
     if value is None or value >= UNBOUNDED:
         return None
     if unit == "s":
-        return quantity(value * _NANOSECONDS, "ns")
+        found = quantity(value * _NANOSECONDS, "ns")
+        return found and found | ({} if value else {"printed": "0 s"})
     found = quantity(value, unit)
     if found is not None and unit == "1" and value >= _LARGE:
         whole = value < _LARGER and value == int(value)
@@ -183,6 +185,8 @@ def _sentence(study: Study) -> str:
     if wish.gain is None:
         return _hours(study, wish.saves or 0.0)
     what = f"A gain of {wish.gain:.4g}×"
+    if study.needed is None and study.gain and study.gain.typical > wish.gain:
+        return f"{what} needs no slow baseline: the candidate gains more over one of any bandwidth."
     if study.needed is None:
         return (
             f"{what} needs a baseline that there is not: on none that lets the job progress does "

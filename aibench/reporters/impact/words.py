@@ -28,6 +28,8 @@ FIGURES = (
 BELOW = frozenset(
     {"interval_best", "interval_young", "interval_daly", "goodput_first_order", "goodput_ettr"}
 )
+#: Formulas that hold for rare failures only, and give less than nothing elsewhere.
+_SIMPLE = frozenset({"goodput_first_order", "goodput_ettr"})
 VERDICTS = {
     "CONSISTENT": "consistent with the model",
     "INCONSISTENT": "not consistent with the model",
@@ -46,6 +48,11 @@ def headline(document: dict[str, Any]) -> str:
         return (
             f"{useful} of the time is useful work. Storage that takes no time would make that "
             f"{ranged(cap)} times as much."
+        )
+    if gain is not None and gain["typical"] is None:
+        return (
+            f"{useful} of the time is useful work. On the baseline the job makes no progress: "
+            "there is no bound to the gain."
         )
     if gain is None:
         return f"{useful} of the time is useful work, and there is no gain to speak of."
@@ -75,6 +82,8 @@ def figure(side: dict[str, Any] | None, key: str) -> str:
         return MISSING
     if not side["progresses"] and key in ("goodput", "useful"):
         return "makes no progress"
+    if key in _SIMPLE and side[key] is not None and side[key]["value"] < 0:
+        return "does not hold"
     return ranged(side[key]) if key == "useful" else printed(side[key])
 
 

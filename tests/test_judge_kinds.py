@@ -121,6 +121,14 @@ def test_two_runs_of_a_size_are_too_few_for_growth() -> None:
     assert codes(one(LINEAR, *runs))[0] == "too_few_runs"
 
 
+def test_growth_up_to_three_units_is_not_met() -> None:
+    """Three units show little of what many would do; refuted it can be."""
+    verdict = one(LINEAR, *grown(10, 20, 30, sizes=(1, 2, 3)))
+    assert (verdict.status, codes(verdict)[0]) == (Status.INCONCLUSIVE, "level_not_tested")
+    assert verdict.next_step == "measure with 4 units or more"
+    assert one(LINEAR, *grown(10, 15, 18, sizes=(1, 2, 3))).status is Status.NOT_MET
+
+
 def test_growth_of_more_than_its_size_is_not_met() -> None:
     """More than in proportion means that the small sizes were held up by something else."""
     verdict = one(LINEAR, *grown(10, 22, 48.4, 106))
@@ -220,6 +228,32 @@ def test_zero_wait_has_three_readings(busy: float, expected: list[Status]) -> No
     """No wait at all, none that can be measured (99 %), and the usual bar (90 %): three answers."""
     run = trained({4: [busy] * 3})
     assert [verdict.status for verdict in judge(run, [WAIT], None)] == expected
+
+
+MORE = claim(
+    id="HX-01", kind=ClaimKind.RATIO, testability=Means.COMPARISON, metric="utilisation",
+    unit="points", scope="system", phases=(("train", "accelerators-*"),),
+    interpretations=reading(30, "points"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.parametrize(
+    ("busy", "status"), [(0.75, Status.MET), (0.735, Status.MET), (0.73, Status.NOT_MET)]
+)
+def test_points_are_a_difference_of_shares(busy: float, status: Status, paired: bool) -> None:
+    """From 45 % to 73.5 % is 28.5 points, the bound of 30 less 5 %; the ratio does not matter."""
+
+    def side(name: str, share: float) -> list[RunRecord]:
+        labels = [{"duel": "d", "pair": str(n)} for n in range(3)] if paired else [{}] * 3
+        return [replace(trained({4: [share]}), run_id=f"{name}{n}", labels=each)
+                for n, each in enumerate(labels)]  # fmt: skip
+
+    verdict = one(MORE, *side("new", busy), baseline=side("old", 0.45))
+    assert verdict.status is status
+    assert verdict.measured is not None
+    assert verdict.measured.typical == pytest.approx(100 * (busy - 0.45), abs=0.01)
+    assert verdict.measured.n == 3
 
 
 # --- latency

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aibench.judge import judge
 from aibench.model import (
@@ -189,6 +191,19 @@ def test_times_count_as_their_inverse_where_more_is_claimed(
     assert verdict.status is status
     assert verdict.measured is not None
     assert verdict.measured.typical == pytest.approx(4 if direction == ">=" else 0.25, rel=1e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    one=st.lists(st.floats(1, 100), min_size=3, max_size=6),
+    other=st.lists(st.floats(1, 100), min_size=3, max_size=6),
+)
+def test_of_two_systems_one_at_most_is_better(one: list[float], other: list[float]) -> None:
+    """Whatever was measured, A and B are never both 5 % faster than each other."""
+    about = ratio_claim(1.05, tolerance=0.0)
+    a, b = loaded(one), loaded(other, name="old")
+    both = [only(a, b, about).status, only(b, a, about).status]
+    assert both.count(Status.MET) <= 1
 
 
 # --- what is missing

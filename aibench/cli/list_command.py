@@ -38,7 +38,7 @@ class Row(NamedTuple):
 @click.argument(
     "what",
     type=click.Choice(
-        ["workloads", "suites", "kinds", "claims", "references", "engines", "formats"]
+        ["workloads", "suites", "kinds", "claims", "references", "reasons", "engines", "formats"]
     ),
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
@@ -123,12 +123,20 @@ def _formats() -> list[tuple[str, str]]:
     return [(name, f"{form.summary}; readers: {', '.join(form.readers)}") for name, form in found]
 
 
+def _reasons() -> list[tuple[str, str]]:
+    """The codes that verdicts give as their reasons."""
+    from aibench.judge.reasons import REASONS
+
+    return list(REASONS.items())
+
+
 _LISTS: dict[str, Callable[[], Sequence[tuple[str, ...]]]] = {
     "workloads": _workloads,
     "suites": _suites,
     "kinds": _kinds,
     "claims": _claims,
     "references": _references,
+    "reasons": _reasons,
     "engines": _engines,
     "formats": _formats,
 }

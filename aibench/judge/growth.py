@@ -27,6 +27,8 @@ from aibench.stats.scaling import FEWEST_LEVELS, Level, Scaling, exponent_needed
 
 #: An exponent whose interval lies above this is not growth but a small size that was held up.
 _SUPERLINEAR = 1.02
+#: The smallest number of units up to which growth is called met.
+_SMALLEST_LARGEST = 4
 _NAMES = {"units": "units", "clients": "clients", "accelerators": "accelerators",
           "workers": "workers"}  # fmt: skip
 
@@ -106,7 +108,7 @@ def decide(claim: Claim, reading: Interpretation, sizes: Sizes) -> Verdict:
     draft = replace(draft, measured=measured, margin=measured.typical / claimed(reading))
     assert draft.bound is not None
     said = (_told(claim, seen), *_bent(claim, seen, draft.bound), *dropped)
-    closed += _superlinear(seen)
+    closed += [*_superlinear(seen), *_small(claim, seen)]
     if not same_product(claim, trial.system):
         told = replace(trial, dropped=said)
         return reference(draft, told, measured.typical, closed, "the efficiency here is")
@@ -167,6 +169,17 @@ def _superlinear(seen: Scaling) -> list[Gate]:
     return [
         Gate(finding=Finding(code="superlinear", message=message), forbids_met=True,
              remedy="find out what held the small sizes up: a client at its limit, a cold cache")
+    ]  # fmt: skip
+
+
+def _small(claim: Claim, seen: Scaling) -> list[Gate]:
+    """Few units together show little of what many would do."""
+    if seen.largest >= _SMALLEST_LARGEST:
+        return []
+    message = f"the largest size is {seen.largest} {_NAMES[claim.axis]}, not {_SMALLEST_LARGEST}"
+    return [
+        Gate(finding=Finding(code="level_not_tested", message=message), forbids_met=True,
+             remedy=f"measure with {_SMALLEST_LARGEST} {_NAMES[claim.axis]} or more")
     ]  # fmt: skip
 
 

@@ -38,7 +38,7 @@ from aibench.model import (
 )
 from aibench.stats import intervals
 from aibench.stats.intervals import agreed_side, estimate, per_unit
-from aibench.stats.ratios import difference, inverse, ratio
+from aibench.stats.ratios import difference, inverse, mean, ratio
 from aibench.units import format_value
 
 _Key = tuple[str, str]
@@ -170,7 +170,7 @@ def held(
         told = replace(trial, dropped=dropped)
         return reference(draft, told, seen.found.typical, closed, "the ratio here is")
     where = _side(seen, draft, confidence)
-    gate = None if few else _open(draft, where, seen, new, confidence)
+    gate = None if few else _open(draft, where, seen, new, confidence, paired=paired)
     rest = (*dropped, *assumption(claim, trial.phase))
     return concluded(draft, where, closed, gate, rest)
 
@@ -182,6 +182,11 @@ def compared(claim: Claim, new: Side, base: Side, confidence: float, *, paired: 
     """
     how = better(claim)
     if claim.unit == "points":
+        if paired:
+            points = [
+                100 * (n.typical - b.typical) for n, b in zip(new.trials, base.trials, strict=True)
+            ]
+            return Compared(found=mean(points, how, confidence))
         shares = [[100 * value for value in side.values] for side in (new, base)]
         return Compared(found=difference(shares[0], shares[1], how, confidence))
     turned = new.first.better == "lower" and how == "higher"
@@ -205,14 +210,20 @@ def _side(seen: Compared, draft: Verdict, confidence: float) -> intervals.Side:
 
 
 def _open(
-    draft: Verdict, where: intervals.Side, seen: Compared, new: Side, confidence: float
+    draft: Verdict,
+    where: intervals.Side,
+    seen: Compared,
+    new: Side,
+    confidence: float,
+    *,
+    paired: bool,
 ) -> Gate | None:
     """Why the interval decides nothing; sets need as many more runs as their spread says."""
     if seen.values:
         return undecided(draft, where, seen.values, seen.found, confidence, "pair")
     gate = undecided(draft, where, new.values, seen.found, confidence)
-    if gate is None:
-        return None
+    if gate is None or paired:
+        return gate
     return replace(gate, remedy=f"{gate.remedy} on each side, better in pairs (aibench duel)")
 
 

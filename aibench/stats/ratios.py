@@ -54,6 +54,29 @@ def difference(
     )
 
 
+def mean(differences: Sequence[float], better: str, confidence: float = 0.95) -> Estimate:
+    """The typical difference of pairs, of any sign, with Student's t interval."""
+    center = _mean(differences)
+    half = None
+    if len(differences) > 1:
+        from scipy.special import stdtrit
+
+        floor = RESOLUTION * (abs(center) or 1.0)
+        spread = max(math.sqrt(_variance(differences)), floor)
+        quantile = float(stdtrit(len(differences) - 1, (1 + confidence) / 2))
+        half = quantile * spread / math.sqrt(len(differences))
+    worst, best = _ends(differences, better)
+    return Estimate(
+        typical=center,
+        low=None if half is None else center - half,
+        high=None if half is None else center + half,
+        n=len(differences),
+        worst=worst,
+        best=best,
+        method=_method(half, "t", confidence),
+    )
+
+
 def inverse(found: Estimate) -> Estimate:
     """The same ratio the other way round."""
     return replace(

@@ -49,7 +49,8 @@ def test_all_commands_are_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    "what", ["workloads", "suites", "kinds", "claims", "references", "engines", "formats"]
+    "what",
+    ["workloads", "suites", "kinds", "claims", "references", "reasons", "engines", "formats"],
 )
 def test_lists(what: str) -> None:
     """Each list fits 80 columns, and as JSON it has a name and a line for each entry."""

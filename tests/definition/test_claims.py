@@ -195,6 +195,9 @@ def test_a_ratio_names_its_metric_and_its_baseline(tmp_path: Path) -> None:
     assert (claim.unit, claim.scope) == ("1", "system")
     assert claim.baseline is not None
     assert claim.baseline.source is BaselineSource.FIRST_EPOCH
+    figure = loaded(tmp_path, RATIO + 'baseline = { unit = "ns", value = "10s" }').baseline
+    assert figure is not None
+    assert (figure.value, figure.unit) == (10 * 10**9, "ns")
     named = loaded(tmp_path, RATIO).baseline
     assert named is not None
     assert (named.source, named.named) == (BaselineSource.RECORDS, False)
@@ -289,7 +292,9 @@ mtbf_s = [10_000, 40_000]
      (RATIO + 'phases = []', "TOML"),
      (RATIO + 'kind = 3', "TOML"),
      (RATIO + 'axis = "racks"', "has to be 'units'"),
-     (RATIO + 'baseline = { from = "memory" }', "has to be 'records'")],
+     (RATIO + 'baseline = { from = "memory" }', "has to be 'records'"),
+     (RATIO + 'baseline = { value = "10s" }', "needs 'unit' beside it"),
+     (RATIO + 'baseline = { unit = "ns", value = 10 }', "has to be text, such as '5s'")],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_a_mistake(tmp_path: Path, rest: str, said: str) -> None:
     """What a kind of claim needs and what excludes another key is told with what would be right."""

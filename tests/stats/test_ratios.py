@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aibench.stats.ratios import difference, inverse, ratio
+from aibench.stats.ratios import difference, inverse, mean, ratio
 
 RATES = st.lists(st.floats(1e3, 1e12), min_size=2, max_size=8)
 
@@ -52,6 +52,14 @@ def test_a_difference_of_shares_keeps_its_unit() -> None:
     assert found.typical == pytest.approx(30.0)
     assert found.low == pytest.approx(30 - 2.7764451 * np.sqrt(2 / 3))
     assert found.worst == pytest.approx(29.0)
+
+
+def test_differences_of_pairs_may_have_any_sign() -> None:
+    """Pairs give one difference each; around 0 the interval holds 0."""
+    found = mean([-1.0, 0.0, 1.0], "higher")
+    assert (found.typical, found.n, found.worst, found.best) == (0.0, 3, -1.0, 1.0)
+    assert found.high == pytest.approx(4.3026527 / np.sqrt(3))
+    assert mean([2.0], "lower").low is None
 
 
 @pytest.mark.parametrize("n", [3, 5, 10])

@@ -1,14 +1,21 @@
 """What is shown of public figures, and beside a claim: what it implies, and its context."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from aibench.definition.references import References, shipped_references
-from aibench.model import Claim
+from aibench.model import Claim, RunRecord, Verdict
 from aibench.model.reference import Reference, Tier
 from aibench.plausible import context, implications
+from aibench.reporters.document import document
 from aibench.units import format_rate_binary, format_size_binary, format_value
 
 _BINARY = {"B/s": format_rate_binary, "B": format_size_binary}
+
+
+def full_document(record: RunRecord, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """The document of ``record`` with the shipped references as context."""
+    return document(record, verdicts, shipped_references().figures)
 
 
 def beside(claim: Claim, catalogue: Sequence[Claim]) -> Iterator[str]:

@@ -3,9 +3,9 @@
 import click
 
 from aibench.cli import output, results
+from aibench.cli.beside import full_document
 from aibench.cli.options import Following, chosen_claims, chosen_system
 from aibench.judge import judge
-from aibench.reporters.document import document
 
 
 @click.command("judge", cls=Following, following="--baseline")
@@ -45,7 +45,7 @@ def command(
     records = results.load_all(runs, results_dir)
     others = results.load_all(baseline, results_dir, taken=records)
     verdicts = judge(records, chosen_claims(claims), chosen_system(system), others)
-    derived = document(records[-1], verdicts)
+    derived = full_document(records[-1], verdicts)
     form = "json" if as_json else "terminal"
     output.show(output.render(derived, form, color=output.use_color()).rstrip("\n"))
     raise SystemExit(output.exit_code(verdicts))

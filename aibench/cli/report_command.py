@@ -3,10 +3,10 @@
 import click
 
 from aibench.cli import output, results
+from aibench.cli.beside import full_document
 from aibench.cli.options import chosen_claims
 from aibench.judge import judge
 from aibench.registry import names
-from aibench.reporters.document import document
 
 
 @click.command("report")
@@ -32,7 +32,7 @@ from aibench.reporters.document import document
 def command(run: str, form: str, path: str | None, results_dir: str | None, as_json: bool) -> None:
     """Render the record RUN: a file, the id of a run, or 'last'."""
     record, _ = results.load(run, results_dir)
-    derived = document(record, judge(record, chosen_claims(()), record.system))
+    derived = full_document(record, judge(record, chosen_claims(()), record.system))
     form = "json" if as_json else form
     text = output.render(derived, form, color=path is None and output.use_color())
     if path is None:

@@ -12,6 +12,7 @@ import click
 
 from aibench import __version__
 from aibench.cli import output, results
+from aibench.cli.beside import full_document
 from aibench.cli.fitness import misfits, refuse_if_nothing_runs, without_direct
 from aibench.cli.options import (
     Engines,
@@ -38,7 +39,6 @@ from aibench.model import (
     Target,
 )
 from aibench.probes import environment, mounts, noise
-from aibench.reporters.document import document
 from aibench.runner import Runner
 from aibench.store import Writer, new_run_id, now
 from aibench.units import parse_duration
@@ -282,7 +282,7 @@ def _tidy(workspace: Workspace, *, keep: bool) -> None:
 def _conclude(record: RunRecord, path: str, claims: Sequence[Claim], *, as_json: bool) -> NoReturn:
     """Judge, report, and exit with the code that the result has."""
     verdicts = judge(record, claims, record.system)
-    derived = document(record, verdicts)
+    derived = full_document(record, verdicts)
     form = "json" if as_json else "terminal"
     output.show(output.render(derived, form, color=output.use_color()))
     output.say(f"record  {shlex.quote(path)}")

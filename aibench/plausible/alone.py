@@ -24,7 +24,8 @@ _SAME = 0.02
 def unit(claim: Claim, _known: Known) -> Iterator[Implication]:
     """A bandwidth that is printed as a size."""
     printed = claim.unit_as_printed
-    if claim.kind is not ClaimKind.BANDWIDTH or any(part in printed for part in _PER_SECOND):
+    rate = claim.kind is ClaimKind.BANDWIDTH and claim.unit == "B/s"
+    if not rate or any(part in printed for part in _PER_SECOND):
         return
     yield Implication(
         code="unit_incomplete",

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from aibench.reporters import asking, feeding, figures, folding, sizing, steadiness, wording
+from aibench.reporters import asking, beside, feeding, figures, folding, sizing, steadiness, wording
 from aibench.reporters.clean import cleaned
 from aibench.reporters.meanwhile import meanwhile
 
@@ -96,6 +96,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     environment.globals |= {"w": wording, "asked": asking.asked, "fed": feeding.fed}
+    environment.globals |= {"implied": beside.implied, "around": beside.around}
     environment.filters["tools"] = _tools
     environment.filters["evidence"] = _evidence
     environment.filters["steadiness"] = steadiness.sentence

@@ -110,7 +110,9 @@ def _replaced(known: Mapping[str, Input]) -> set[str]:
     """Inputs that others stand for: a size, a rate of failures, a candidate told as it is."""
     found = set()
     if "candidate_write" in known or "candidate_read" in known:
-        found |= {"faster", "load_faster"}
+        found |= {"faster"}
+    if "candidate_load" in known:
+        found |= {"load_faster"}
     if "checkpoint_bytes" in known:
         found |= {"parameters", "bytes_per_parameter"}
     if "parameters" in known:

@@ -6,9 +6,12 @@ from aibench.cluster.effects import (
     cache_speedup,
     checkpoint_bytes,
     demand,
+    elapsed_utilisation,
     fed,
+    pooled,
     saved,
     start_saving,
+    step_stall,
     utilisation_for,
 )
 from aibench.cluster.failing import (
@@ -33,7 +36,8 @@ from aibench.cluster.ranges import Range, Swing, band, exactly, swings
 __all__ = [
     "MODELS", "Compared", "Job", "Needed", "Outcome", "Projected", "Range", "Storage", "Swing",
     "amdahl", "async_goodput", "available_interval", "band", "best_interval", "cache_speedup",
-    "checkpoint_bytes", "compared", "daly", "demand", "ettr", "exactly", "fed", "first_order",
-    "goodput", "least_loss", "losses", "mtbf", "needed_baseline", "outcome", "project", "relation",
-    "saved", "start_saving", "swings", "unbroken", "utilisation_for", "young",
+    "checkpoint_bytes", "compared", "daly", "demand", "elapsed_utilisation", "ettr", "exactly",
+    "fed", "first_order", "goodput", "least_loss", "losses", "mtbf", "needed_baseline", "outcome",
+    "pooled", "project", "relation", "saved", "start_saving", "step_stall", "swings", "unbroken",
+    "utilisation_for", "young",
 ]  # fmt: skip

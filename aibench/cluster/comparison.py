@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aibench.cluster.checks import above_zero
 from aibench.cluster.effects import checkpoint_bytes
 from aibench.cluster.failing import mtbf
 from aibench.cluster.job import Job, Outcome, Storage, outcome
@@ -40,6 +41,8 @@ FACTORS = {
     "load_faster": "time to the first batch of the baseline over the candidate's",
 }
 SIDES = ("baseline", "candidate")
+#: What both sides have alike where it is known of one only.
+SHARED = ("load", "utilisation")
 INPUTS = JOB | {f"{s}_{k}": f"{s}: {v}" for s in SIDES for k, v in STORAGE.items()} | FACTORS
 
 
@@ -92,14 +95,25 @@ def job_of(values: Mapping[str, float]) -> Job:
 def storage_of(values: Mapping[str, float], side: str) -> Storage:
     """The storage of one side; `Refused` names what is missing.
 
-    Reads are as fast as writes where nothing else is said. A candidate that is told by
+    Reads are as fast as writes where nothing else is said, and loads and utilisation those of the
+    other side: what is known of one only makes no difference. A candidate that is told by
     ``faster`` is otherwise as the baseline is.
     """
     if side == "candidate" and "faster" in values:
         return _multiplied(values)
     given = {key: values[f"{side}_{key}"] for key in STORAGE if f"{side}_{key}" in values}
     write = _need(values, f"{side}_write")
-    return Storage(**{"write": write, "read": write} | given)
+    return Storage(**{"write": write, "read": write} | _shared(values, side) | given)
+
+
+def _shared(values: Mapping[str, float], side: str) -> dict[str, float]:
+    """What one side has of the other one, where it has none of its own."""
+    other = SIDES[side == SIDES[0]]
+    found = {key: values[f"{other}_{key}"] for key in SHARED if f"{other}_{key}" in values}
+    if side == "candidate" and {"load_faster", "baseline_load"} <= values.keys():
+        above_zero(load_faster=values["load_faster"])
+        found["load"] /= values["load_faster"]
+    return found
 
 
 def _multiplied(values: Mapping[str, float]) -> Storage:

@@ -51,6 +51,31 @@ def amdahl(share: float, speedup: float) -> float:
     return 1 / rest if rest else math.inf
 
 
+def step_stall(batch: float, parallel: float, compute: float) -> float:
+    """How long an accelerator waits in each step for its batch, which takes ``batch`` s to read.
+
+    ``parallel`` batches are read ahead at once, while it computes for ``compute`` s.
+    """
+    above_zero(parallel=parallel)
+    not_negative(batch=batch, compute=compute)
+    return max(0.0, batch / parallel - compute)
+
+
+def elapsed_utilisation(flop: float, accelerators: float, peak: float, elapsed: float) -> float:
+    """The share of what accelerators of ``peak`` FLOP/s could compute that a run of ``flop`` did.
+
+    Over all its time: goodput times the utilisation within a step.
+    """
+    above_zero(flop=flop, accelerators=accelerators, peak=peak, elapsed=elapsed)
+    return flop / (accelerators * peak * elapsed)
+
+
+def pooled(*duties: float) -> float:
+    """The utilisation of accelerators that jobs share, each busy for its share: at most 1."""
+    not_negative(**{f"duty {n}": duty for n, duty in enumerate(duties)})
+    return min(1.0, sum(duties))
+
+
 def start_saving(load: float, faster: float, restarts: float, wall: float) -> float:
     """The share of ``wall`` that loads ``faster`` times as fast save, over all starts of a job."""
     above_zero(faster=faster, wall=wall)

@@ -138,7 +138,8 @@ def completed(given: Mapping[str, Input]) -> dict[str, Input]:
     for name, preset in ASSUMED.items():
         if name != "bytes_per_parameter" or "checkpoint_bytes" not in found:
             _assume(found, name, preset)
-    for side in ("baseline", "candidate"):
+    compared = {"baseline_write", "baseline_read", "faster"} & found.keys()
+    for side in ("baseline", "candidate") if compared else ("candidate",):
         _complete_side(found, side)
     return found
 
@@ -154,9 +155,14 @@ def _complete_side(found: dict[str, Input], side: str) -> None:
     elif write in found and read not in found:
         source = f"{found[write].source}; reads are taken to be as fast"
         found[write] = replace(found[write], source=source)
-    if write in found or side == "candidate" or "faster" in found:
-        for key, preset in STORAGE_ASSUMED.items():
+    other = "candidate" if side == "baseline" else "baseline"
+    for key, preset in STORAGE_ASSUMED.items():
+        theirs = found.get(f"{other}_{key}")
+        if theirs is None:
             _assume(found, f"{side}_{key}", preset)
+        elif f"{side}_{key}" not in found and write in found and "load_faster" not in found:
+            source = f"{theirs.source}; taken to be the same for the {side}"
+            found[theirs.name] = replace(theirs, source=source)
 
 
 def _assume(found: dict[str, Input], name: str, preset: Preset) -> None:

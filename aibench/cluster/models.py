@@ -207,6 +207,14 @@ MODELS: Mapping[str, Model] = {
             cap=lambda v: effects.amdahl(v["share"], math.inf),
         ),
         Model(
+            name="elapsed_utilisation", says="share of the peak that a run computed at",
+            inputs=("flop", "accelerators", "peak_flop_per_second", "seconds"), unit="share",
+            better="higher",
+            value=lambda v: effects.elapsed_utilisation(
+                v["flop"], v["accelerators"], v["peak_flop_per_second"], v["seconds"]
+            ),
+        ),
+        Model(
             name="unbroken", says="chance that a job has no failure for a time",
             inputs=("duration", "mtbf", "nodes", "failures_per_node_day"), unit="share",
             better="higher",

@@ -130,8 +130,6 @@ class _Candidate(_Storage):
             raise ValueError("faster says how fast it is: leave write and read out")
         if self.load_faster is not None and self.load is not None:
             raise ValueError("give load or load_faster, not both")
-        if self.load_faster is not None and self.faster is None:
-            raise ValueError("load_faster needs faster (1 for equal bandwidths)")
         return self
 
 

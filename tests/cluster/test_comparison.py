@@ -126,6 +126,18 @@ def test_a_baseline_that_no_bandwidth_gives() -> None:
     assert compared(fixed | {"baseline_write": needed.bandwidth}).gain == pytest.approx(1.3)
 
 
+def test_what_is_known_of_one_side_only() -> None:
+    """Loads and utilisation that only one side tells are those of both, and gain nothing."""
+    job = {"mtbf": 1e5, "checkpoint_bytes": 1e12, "fixed_restart": 300.0}
+    both = job | {"baseline_write": 1e10, "candidate_write": 1e10}
+    for known in ({"candidate_load": 900, "candidate_utilisation": 0.7}, {"baseline_load": 900}):
+        found = compared(both | known)
+        assert found.gain == 1
+        assert found.baseline.restart == found.candidate.restart == 300 + 100 + 900
+    factor = compared(both | {"baseline_load": 900, "load_faster": 9})
+    assert factor.candidate.restart == 300 + 100 + 100
+
+
 def test_hours_saved() -> None:
     """Bandwidth +50 % on 1,000 cards saves 4 hours a month; 28 need accelerators that wait less."""
     month, given = 720 * HOUR, values(nodes=125, parameters=100e9, baseline_write=33e9)

@@ -14,11 +14,14 @@ from aibench.cluster import (
     cache_speedup,
     checkpoint_bytes,
     demand,
+    elapsed_utilisation,
     exactly,
     fed,
+    pooled,
     project,
     relation,
     start_saving,
+    step_stall,
     swings,
 )
 from aibench.errors import Refused
@@ -136,6 +139,30 @@ def test_speedups_by_formula() -> None:
     assert demand(1, 7, 146_600_628, 0.323) == pytest.approx(3.18e9, rel=2e-3)
     assert fed(1.59e9, 3.18e9) == 0.5
     assert fed(9e9, 3.18e9) == 1
+
+
+def test_published_utilisation() -> None:
+    """A model that took 25,000 accelerators 90 to 100 days computed at 32 to 35 % of their peak."""
+    days = {n: elapsed_utilisation(2.15e25, 25_000, 312e12, n * 86400) for n in (90, 100)}
+    assert days[90] == pytest.approx(0.354, abs=5e-4)
+    assert days[100] == pytest.approx(0.319, abs=5e-4)
+    assert pytest.approx(0.71, abs=5e-3) == 0.32 / 0.45
+    ranges = {
+        "flop": exactly(2.15e25), "accelerators": exactly(25_000),
+        "peak_flop_per_second": exactly(312e12),
+        "seconds": Range(low=90 * 86400, typical=95 * 86400, high=100 * 86400),
+    }  # fmt: skip
+    found = project("elapsed_utilisation", ranges)
+    assert relation(0.36, "<=", found) == "CONSISTENT"
+    assert relation(0.30, "<=", found) == "INCONSISTENT"
+
+
+def test_waiting_and_sharing() -> None:
+    """A step waits for what was not read ahead in time; shared accelerators are at most busy."""
+    assert step_stall(1.0, 4, 0.2) == pytest.approx(0.05)
+    assert step_stall(1.0, 8, 0.2) == 0
+    assert pooled(0.4, 0.3) == pytest.approx(0.7)
+    assert pooled(0.4, 0.3, 0.5) == 1
 
 
 @pytest.mark.parametrize(

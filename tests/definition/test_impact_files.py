@@ -117,7 +117,6 @@ speed = 3
         ('[checkpoint]\nbytes = "1TB"\nparameters = 1e12', "one of"),
         ('[checkpoint]\nmodel = "9b"', "no model '9b'; known: 405b"),
         ('[candidate]\nfaster = 2\nwrite = "1GB/s"', "leave write and read out"),
-        ('[candidate]\nload_faster = 2', "needs faster"),
         ('[candidate]\nfaster = 2\nload_faster = 2\nload = "1s"', "not both"),
         ('[cluster]\nfailures_per_node_day = "rsc-9"', "rsc-1, rsc-2, mlcommons"),
         ("[cluster]\nnodes = true", "number"),

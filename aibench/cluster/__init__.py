@@ -29,12 +29,13 @@ from aibench.cluster.failing import (
     young,
 )
 from aibench.cluster.job import Job, Outcome, Storage, outcome
-from aibench.cluster.models import MODELS, Projected, project, relation
+from aibench.cluster.models import MODELS, Model, Projected, project, relation
 from aibench.cluster.need import Needed, needed_baseline
 from aibench.cluster.ranges import Range, Swing, band, exactly, swings
 
 __all__ = [
-    "MODELS", "Compared", "Job", "Needed", "Outcome", "Projected", "Range", "Storage", "Swing",
+    "MODELS", "Compared", "Job", "Model", "Needed", "Outcome", "Projected", "Range", "Storage",
+    "Swing",
     "amdahl", "async_goodput", "available_interval", "band", "best_interval", "cache_speedup",
     "checkpoint_bytes", "compared", "daly", "demand", "elapsed_utilisation", "ettr", "exactly",
     "fed", "first_order", "goodput", "least_loss", "losses", "mtbf", "needed_baseline", "outcome",

@@ -136,7 +136,6 @@ class _Candidate(_Storage):
 class ImpactSchema(Strict):
     """The keys of an impact file; each value may be a range: [low, typical, high]."""
 
-    title: Line | None = None
     cluster: _Cluster = Field(default_factory=_Cluster)
     checkpoint: _Checkpoint = Field(default_factory=_Checkpoint)
     baseline: _Storage = Field(default_factory=_Storage)

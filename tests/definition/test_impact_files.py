@@ -1,17 +1,20 @@
 """Files with inputs of a projection: what they mean, and every mistake at once."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given as holds
+from hypothesis import strategies as st
 
+from aibench.cluster import compared
 from aibench.cluster.inputs import FAILURES
 from aibench.definition.impact import impact_inputs, read_impact
 from aibench.errors import DefinitionError
 
 SIZES = {"405b": 5_680_000_000_000}
 WHOLE = """\
-title = "A cluster of ours"
 [cluster]
 nodes = [125, 500, 1250]
 failures_per_node_day = "rsc-2"
@@ -128,3 +131,40 @@ def test_what_can_not_be_together(text: str, word: str, tmp_path: Path) -> None:
     """The same thing said twice, and values that are none, are refused with what would be right."""
     with pytest.raises(DefinitionError, match=word):
         inputs(text, tmp_path)
+
+
+def test_the_example() -> None:
+    """The example that comes with aibench is a valid one, which gives the published gain."""
+    path = Path(__file__).parents[2] / "results/examples/impact.toml"
+    data, text = read_impact(path)
+    found = impact_inputs(data, str(path), text, SIZES)
+    values = {name: each.range.typical for name, each in found.items()}
+    del values["useful_time"], values["baseline_utilisation"], values["candidate_utilisation"]
+    assert compared(values).gain == pytest.approx(1.347, abs=5e-4)
+
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20),
+    st.sampled_from(["1h", "20GB/s", "1e999", "-1", "nan", "5TB", "rsc-1", "0s", "10 000 000 TB"]),
+)  # fmt: skip
+VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=4), st.just(10**400), st.just([[1], 2, 3]))
+KEYS = st.sampled_from(
+    ["nodes", "mtbf", "failures_per_node_day", "fixed_restart", "write", "load", "utilisation",
+     "faster", "parameters", "bytes", "model", "snapshot", "moon"]
+)  # fmt: skip
+TABLES = st.sampled_from(["cluster", "checkpoint", "baseline", "candidate"])
+
+
+@holds(data=st.dictionaries(TABLES, st.dictionaries(KEYS, VALUES)))
+def test_any_table_is_read_or_refused(data: dict[str, Any]) -> None:
+    """Whatever values a file has, they become finite ranges, or mistakes to be shown."""
+    found: dict[str, Any] = {}
+    try:
+        found = impact_inputs(data, "impact.toml", "", SIZES)
+    except DefinitionError as error:
+        told = error.mistakes
+    else:
+        told = ()
+    assert all(line.isprintable() and len(line) < 400 for line in told)
+    for each in found.values():
+        assert 0 <= each.range.low <= each.range.typical <= each.range.high < math.inf

@@ -245,7 +245,7 @@ def test_points_are_a_difference_of_shares(busy: float, status: Status, paired: 
     """From 45 % to 73.5 % is 28.5 points, the bound of 30 less 5 %; the ratio does not matter."""
 
     def side(name: str, share: float) -> list[RunRecord]:
-        labels = [{"duel": "d", "pair": str(n)} for n in range(3)] if paired else [{}] * 3
+        labels = [{"duel": "d", "pair": str(n)} for n in (1, 2, 3)] if paired else [{}] * 3
         return [replace(trained({4: [share]}), run_id=f"{name}{n}", labels=each)
                 for n, each in enumerate(labels)]  # fmt: skip
 
@@ -518,6 +518,39 @@ def test_measured_inputs_replace_what_a_claim_leaves_open() -> None:
     nothing = one(about, record(system=system()))
     assert (nothing.status, codes(nothing)) == (Status.NOT_TESTABLE_HERE, ["no_model_inputs"])
     assert "candidate_write" in nothing.reasons[0].message
+
+
+def test_another_products_measurements_replace_no_assumption() -> None:
+    """Where assumptions alone feed the model, what was measured on another product stays out."""
+    about = modelled(1.30, "gain", **CLUSTER)
+    verdict = one(about, saved(0.001, system=None), baseline=[saved(0.001)])
+    assert (verdict.status, codes(verdict)) == (
+        Status.CONSISTENT, ["model_projection", "model_cap"],
+    )  # fmt: skip
+
+
+def test_a_job_that_makes_no_progress_has_no_answer() -> None:
+    """On the product itself the measured rate counts, and with too low a one no job ever ends."""
+    verdict = one(modelled(1.30, "gain", **CLUSTER), saved(0.0001), baseline=[saved(0.0001)])
+    assert (verdict.status, codes(verdict)) == (Status.NOT_TESTABLE_HERE, ["model_has_no_answer"])
+
+
+def test_a_claim_in_points_takes_the_model_in_points() -> None:
+    """30 points are a difference of shares, and more than the 19 that the model gives."""
+    verdict = one(modelled(30, "gain", unit="points", **CLUSTER), record())
+    assert verdict.measured is not None
+    assert verdict.measured.typical == pytest.approx(100 * (0.744 - 0.553), abs=0.1)
+    assert verdict.status is Status.INCONSISTENT
+    assert verdict.reasons[0].message.startswith("the model points gives 19.2 points")
+
+
+def test_a_claim_of_another_quantity_is_not_held_against_the_model() -> None:
+    """A number of parameters is no time: what the model gives is told, and decides nothing."""
+    verdict = one(modelled(1e12, "checkpoint_time", parameters=1e12, bytes_per_parameter=14),
+                  saved(100))  # fmt: skip
+    assert (verdict.status, verdict.measured) == (Status.INCONCLUSIVE, None)
+    assert codes(verdict)[:2] == ["model_projection", "no_number"]
+    assert "2 min 20 s" in verdict.reasons[0].message
 
 
 def test_a_model_that_there_is_not_is_told() -> None:

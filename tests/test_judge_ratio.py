@@ -336,7 +336,7 @@ def duel(
 ) -> tuple[list[RunRecord], list[RunRecord]]:
     """Records of a duel: each pair with a seed of its own, one run a side."""
     made: tuple[list[RunRecord], list[RunRecord]] = ([], [])
-    for number, rates in enumerate(pairs):
+    for number, rates in enumerate(pairs, start=1):
         for side in (0, 1):
             labels = {"duel": "d1", "pair": str(number), "side": sides[side]}
             made[side].append(
@@ -374,6 +374,14 @@ def test_only_complete_pairs_count() -> None:
     assert verdict.measured.n == 4
     told = next(r.message for r in verdict.reasons if r.code == "pairs_incomplete")
     assert told.startswith("2 runs have no counted run")
+
+
+def test_the_pair_that_warms_up_counts_for_nothing() -> None:
+    """Pair 0 of a duel is discarded on both sides, however slow or fast it was."""
+    new, old = duel(DRIFTING)
+    cold = [loaded([rate], name=f"w{rate}", plan=plan(loading(), seed=0),
+                   labels={"duel": "d1", "pair": "0"}) for rate in (1.0, 100.0)]  # fmt: skip
+    assert only([cold[0], *new], [cold[1], *old]) == only(new, old)
 
 
 def test_seeds_differ_between_pairs_and_not_within_them() -> None:

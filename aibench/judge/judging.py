@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aibench.judge import absolute, functional, growth, model_claims, ratios, within
+from aibench.judge import absolute, functional, growth, model_claims, ratios, sides, within
 from aibench.judge.verdicts import without
 from aibench.model import (
     BaselineSource,
@@ -34,12 +34,13 @@ def judge(
     they say themselves, and without either nothing is met or not met. ``baseline`` are runs on
     what ratios are over, each described by its own system file if at all.
     """
-    given = [records] if isinstance(records, RunRecord) else list(records)
-    candidates = [replace(r, system=system or r.system) for r in given]
+    given = [records] if isinstance(records, RunRecord) else records
+    candidates = [replace(r, system=system or r.system) for r in sides.counting(given)]
+    baseline = sides.counting(baseline)
     found: list[Verdict] = []
     for claim in claims:
         readings = [
-            _verdict(claim.under(reading), reading, candidates, tuple(baseline))
+            _verdict(claim.under(reading), reading, candidates, baseline)
             for reading in claim.interpretations
         ]
         found += _split(readings)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aibench.cluster import MODELS, Projected, Range, project, relation
+from aibench.cluster.models import Model
 from aibench.errors import Refused
 from aibench.judge import absolute
 from aibench.judge.reasons import sentence
@@ -20,7 +21,11 @@ from aibench.units import format_value
 #: The model that is only a proportion: the time for so many bytes at the measured rate.
 _PREPROCESSING = "preprocess_time"
 #: From the claim's unit to the model's.
-_FACTORS = {("ns", "s"): 1e-9, ("points", "share"): 0.01}
+_FACTORS = {("ns", "s"): 1e-9, ("points", "share"): 0.01, ("1", "1"): 1.0, ("share", "share"): 1.0}
+#: The model that answers a claim in percentage points instead of one in multiples.
+_IN_POINTS = {"gain": "points"}
+#: How a model's own unit is shown.
+_SHOWN = {"s": ("ns", 1e9), "share": ("share", 1.0), "1": ("1", 1.0)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,20 +47,29 @@ def judged(
     assert claim.model is not None
     if claim.model.name == _PREPROCESSING:
         return absolute.judged(_preprocessed(claim), reading, candidates)
-    model = MODELS.get(claim.model.name)
+    name = claim.model.name
+    model = MODELS.get(_IN_POINTS.get(name, name) if claim.unit == "points" else name)
     if model is None:
         return without(claim, reading, Status.NOT_TESTABLE_HERE, "model_missing")
-    fed = _fed(claim, model.inputs, candidates, baseline)
+    fed = _fed(claim, model, candidates, baseline)
     try:
         projected = project(model.name, fed.ranges)
     except Refused as refusal:
-        finding = Finding(code="no_model_inputs", message=f"the model {model.name}: {refusal}")
-        verdict = without(claim, reading, Status.NOT_TESTABLE_HERE)
-        step = (
-            "measure what the model needs (checkpoint-save, checkpoint-load, train), or assume it"
-        )
-        return replace(verdict, reasons=(finding,), next_step=step)
+        return _unanswered(claim, reading, model, str(refusal))
     return _held(claim, reading, projected, fed, candidates)
+
+
+def _unanswered(claim: Claim, reading: Interpretation, model: Model, why: str) -> Verdict:
+    """The model needs more than is known, or its job never ends with what was measured."""
+    missing = "missing" in why
+    code = "no_model_inputs" if missing else "model_has_no_answer"
+    step = "measure what the model needs (checkpoint-save, checkpoint-load, train), or assume it"
+    if not missing:
+        step = "measure the whole system that the claim is about: a part of it is too slow"
+    return replace(
+        without(claim, reading, Status.NOT_TESTABLE_HERE, next_step=step),
+        reasons=(Finding(code=code, message=f"the model {model.name}: {why}"),),
+    )
 
 
 def _preprocessed(claim: Claim) -> Claim:
@@ -71,10 +85,12 @@ def _held(
     fed: Fed,
     candidates: Sequence[RunRecord],
 ) -> Verdict:
-    factor = _FACTORS.get((claim.unit, projected.unit), 1.0)
+    factor = _FACTORS.get((claim.unit, projected.unit))
+    if factor is None:
+        return _beside(claim, reading, projected, fed, candidates)
     status = Status(relation(claimed(reading) * factor, claim.direction, projected))
     ours = all(same_product(claim, record.system) for record in candidates)
-    told = _told(claim, projected, fed, 1 / factor)
+    told = _told(projected, fed, claim.unit, 1 / factor)
     if fed.measured and not ours:
         status = Status.REFERENCE_ONLY
         described = all(record.system for record in candidates)
@@ -92,6 +108,26 @@ def _held(
     )
 
 
+def _beside(
+    claim: Claim,
+    reading: Interpretation,
+    projected: Projected,
+    fed: Fed,
+    candidates: Sequence[RunRecord],
+) -> Verdict:
+    """What the model gives where the source prints no number of that sort to hold it against."""
+    ours = all(same_product(claim, record.system) for record in candidates)
+    told = _told(projected, fed, *_SHOWN[projected.unit])
+    none = Finding(code="no_number", message=f"{sentence('no_number')} for what the model gives")
+    return Verdict(
+        claim=claim,
+        interpretation=reading,
+        status=Status.INCONCLUSIVE if ours else Status.REFERENCE_ONLY,
+        reasons=(*told, none, *fed.remarks),
+        next_step="ask the vendor how fast it does what it supports",
+    )
+
+
 def _next(fed: Fed) -> str:
     if not fed.measured:
         return (
@@ -101,16 +137,16 @@ def _next(fed: Fed) -> str:
     return "other assumptions, or other measurements of what the model is fed"
 
 
-def _told(claim: Claim, projected: Projected, fed: Fed, back: float) -> tuple[Finding, ...]:
+def _told(projected: Projected, fed: Fed, unit: str, back: float) -> tuple[Finding, ...]:
     measured = ", ".join(fed.measured) or "nothing"
     assumed = ", ".join(name for name in fed.ranges if name not in fed.measured) or "nothing"
-    low = format_value(projected.low * back, claim.unit)
-    high = "no bound" if projected.high is None else format_value(projected.high * back, claim.unit)
+    low = format_value(projected.low * back, unit)
+    high = "no bound" if projected.high is None else format_value(projected.high * back, unit)
     span = low if low == high else f"{low} to {high}"
     message = f"the model {projected.model} gives {span}; measured: {measured}; assumed: {assumed}"
     found = [Finding(code="model_projection", message=message)]
     if projected.cap is not None:
-        cap = f"ideal storage would give {format_value(projected.cap * back, claim.unit)}"
+        cap = f"ideal storage would give {format_value(projected.cap * back, unit)}"
         found.append(Finding(code="model_cap", message=cap))
     return tuple(found)
 
@@ -125,32 +161,37 @@ def _estimate(projected: Projected, typical: float, back: float, n: int) -> Esti
 
 
 def _fed(
-    claim: Claim,
-    inputs: Sequence[str],
-    candidates: Sequence[RunRecord],
-    baseline: Sequence[RunRecord],
+    claim: Claim, model: Model, candidates: Sequence[RunRecord], baseline: Sequence[RunRecord]
 ) -> Fed:
     """What the claim assumes, with measurements in the place of what was measured here.
 
-    Another product's measurements replace no assumption on this one.
+    Another product's measurements only stand in where assumptions alone feed no model.
     """
     assert claim.model is not None
     ranges = {name: _range(low, high) for name, (low, high) in claim.model.assumed.items()}
     ours = all(same_product(claim, record.system) for record in candidates)
+    if not ours and _suffices(model, ranges):
+        return Fed(ranges=ranges, measured=(), remarks=())
     measured: list[str] = []
     remarks: list[Finding] = []
     for side, records in (("candidate", candidates), ("baseline", baseline)):
         seen = _observed(records, side)
-        kept = [] if seen is None else [i for i in seen.inputs if i.name in inputs]
-        for each in kept:
-            if ours or each.name not in ranges:
-                ranges[each.name] = each.range
-                measured.append(each.name)
-        remarks += seen.remarks if seen is not None and kept else ()
+        used = [i for i in seen.inputs if i.name in model.inputs] if seen is not None else []
+        ranges.update({each.name: each.range for each in used})
+        measured += [each.name for each in used]
+        remarks += seen.remarks if seen is not None and used else ()
     for key, factor in (("candidate_write", "faster"), ("candidate_load", "load_faster")):
         if key in measured:
             ranges.pop(factor, None)
     return Fed(ranges=ranges, measured=tuple(measured), remarks=tuple(dict.fromkeys(remarks)))
+
+
+def _suffices(model: Model, ranges: Mapping[str, Range]) -> bool:
+    try:
+        project(model.name, ranges)
+    except Refused:
+        return False
+    return True
 
 
 def _observed(records: Sequence[RunRecord], side: str) -> Observed | None:

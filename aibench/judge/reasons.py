@@ -97,6 +97,7 @@ _ABSENT = {
     "needs_second_protocol": "it takes the same data over a second protocol",
     "needs_second_site": "it takes a second site",
     "no_model_inputs": "what the model needs was not measured",
+    "model_has_no_answer": "the modelled job makes no progress with what is known",
     "model_missing": "the claim names a model that aibench does not have",
     "no_number": "the source prints no number",
 }

@@ -15,6 +15,8 @@ from aibench.judge.trials import Trial
 from aibench.model import READS, Finding, RunRecord
 from aibench.units import format_value
 
+#: The pair of a duel that warms up, and is discarded.
+_WARM_UP = "0"
 #: Gates that say nothing about the other side of a ratio: equal clients measured both.
 _OF_ONE_SIDE = frozenset({"single_client", "units_averaged", "sessions_pooled"})
 #: Offered and achieved rate of an open loop may differ by this much.
@@ -43,6 +45,12 @@ class Side:
     def dropped(self) -> tuple[Finding, ...]:
         """The runs that do not count."""
         return tuple(finding for trial in self.trials for finding in trial.dropped)
+
+
+def counting(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """``records`` without those of a duel's pair that only warms up, unless there are no others."""
+    found = [r for r in records if pair_of(r) is None or r.labels.get("pair") != _WARM_UP]
+    return found or list(records)
 
 
 def pair_of(record: RunRecord) -> tuple[str, str] | None:

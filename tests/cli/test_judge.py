@@ -93,7 +93,7 @@ def test_a_baseline_makes_a_ratio_testable(
 def test_the_labels_of_a_duel_survive_on_disk(tmp_path: Path, about: list[str | Path]) -> None:
     """Records of a duel are compared pair by pair, as their headers say."""
     sides: dict[str, list[Path]] = {"a": [], "b": []}
-    for pair, rate in enumerate((10.0, 20.0, 40.0)):
+    for pair, rate in enumerate((10.0, 20.0, 40.0), start=1):
         for side, factor in (("a", 10), ("b", 1)):
             labels = {"duel": "d", "pair": str(pair), "side": side}
             sides[side].append(

@@ -535,6 +535,30 @@ def test_a_job_that_makes_no_progress_has_no_answer() -> None:
     assert (verdict.status, codes(verdict)) == (Status.NOT_TESTABLE_HERE, ["model_has_no_answer"])
 
 
+def test_a_rate_that_the_client_held_down_does_not_refute() -> None:
+    """A slow candidate behind a slow client may be fast: that is inconclusive, not inconsistent."""
+    about = modelled(5 * 60 * SECOND, "checkpoint_time", unit="ns", direction="<=",
+                     parameters=1e12, bytes_per_parameter=14)  # fmt: skip
+    held = saved(10, warnings=(finding("nic_bound"),))
+    verdict = one(about, held)
+    assert (verdict.status, codes(verdict)[0]) == (Status.INCONCLUSIVE, "rig_limited")
+    assert "faster client" in verdict.next_step
+    fast = one(about, saved(100, warnings=(finding("nic_bound"),)))
+    assert fast.status is Status.CONSISTENT
+
+
+def test_a_baseline_that_the_client_held_down_does_not_support() -> None:
+    """A baseline that may be faster leaves less to gain; what is beyond the cap stays beyond it."""
+    cluster = {key: value for key, value in CLUSTER.items() if key != "baseline_write"}
+    held = saved(20, warnings=(finding("nic_bound"),))
+    slow = one(modelled(1.30, "gain", **cluster), saved(80), baseline=[held])
+    assert (slow.status, codes(slow)[0]) == (Status.INCONCLUSIVE, "rig_limited")
+    free = one(modelled(1.30, "gain", **cluster), saved(80), baseline=[saved(20)])
+    assert free.status is Status.CONSISTENT
+    beyond = one(modelled(1.70, "gain", **cluster), saved(80), baseline=[held])
+    assert beyond.status is Status.INCONSISTENT_BOUND
+
+
 def test_a_claim_in_points_takes_the_model_in_points() -> None:
     """30 points are a difference of shares, and more than the 19 that the model gives."""
     verdict = one(modelled(30, "gain", unit="points", **CLUSTER), record())

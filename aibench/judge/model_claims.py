@@ -96,6 +96,8 @@ def _held(
         described = all(record.system for record in candidates)
         code = "other_product" if described else "no_system"
         told = (*told, Finding(code=code, message=sentence(code)))
+    elif (limit := _limited(status, fed)) is not None:
+        status, told = Status.INCONCLUSIVE, (limit, *told)
     typical = projected.typical if projected.typical is not None else projected.low
     return Verdict(
         claim=claim,
@@ -106,6 +108,20 @@ def _held(
         margin=typical / factor / claimed(reading) if claimed(reading) else None,
         next_step=_next(fed),
     )
+
+
+def _limited(status: Status, fed: Fed) -> Finding | None:
+    """Why rates that a client held down decide nothing: they may be higher, on either side.
+
+    A faster candidate could still reach the claim, a faster baseline would leave less to gain. It
+    would lower the cap too, so that a claim beyond the cap stays beyond it.
+    """
+    side = {Status.INCONSISTENT: "candidate", Status.CONSISTENT: "baseline"}.get(status)
+    bounds = [f for f in fed.remarks if f.code == "lower_bound"]
+    if side is None or not any(f.message.startswith(side) for f in bounds):
+        return None
+    message = f"the client was the limit when the {side} was measured, which may be faster"
+    return Finding(code="rig_limited", message=message)
 
 
 def _beside(
@@ -134,6 +150,8 @@ def _next(fed: Fed) -> str:
             "nothing of it was measured here: measure checkpoint-save, checkpoint-load and train "
             "on the system and on its baseline (--baseline)"
         )
+    if any(remark.code == "lower_bound" for remark in fed.remarks):
+        return "measure from a faster client, or from more of them"
     return "other assumptions, or other measurements of what the model is fed"
 
 

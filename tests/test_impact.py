@@ -186,6 +186,22 @@ def test_a_small_cluster_contradicts_a_claim() -> None:
     assert relative.status == "INCONSISTENT_BOUND"
 
 
+def test_what_is_known_stands_for_what_a_claim_assumes() -> None:
+    """Measured bandwidths, sizes and failures replace a claim's, however either is told."""
+    known = given(checkpoint_bytes=1e12, mtbf=50_000)
+    runs = [projecting.saving(5, 5, 5), projecting.loading(2, 2, 2)]
+    found = impact(known, candidate=runs, claim=shipped("HX-01"))
+    inputs = {each.name: each for each in found.study.inputs}
+    assert inputs["candidate_write"].origin == "measured"
+    assert inputs["fixed_restart"].source == "assumed with claim HX-01"
+    assert not {"faster", "nodes", "parameters", "failures_per_node_day"} & inputs.keys()
+    assert inputs["load_faster"].range.typical == 8
+    smaller = impact(given(nodes=125, parameters=1e9), claim=shipped("HX-01")).study
+    assert {each.name: each for each in smaller.inputs}["nodes"].range.high == 125
+    loads = impact(given(candidate_load=5), candidate=runs, claim=shipped("HX-01")).study
+    assert "load_faster" not in {each.name for each in loads.inputs}
+
+
 def test_other_claims_are_refused() -> None:
     """A claim about anything else is refused with where to read it."""
     with pytest.raises(Refused, match="aibench show H3-02"):

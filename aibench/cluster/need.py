@@ -12,6 +12,8 @@ _SLOWEST, _FASTEST = 1e3, 1e16
 _STEPS = 60
 #: Halvings of a step, which is a factor of 1.65, until a float can be told no better.
 _HALVINGS = 50
+#: A gain is reached when it is met this closely.
+_EXACT = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +44,12 @@ def needed_baseline(values: Mapping[str, float], gain: float) -> Needed | None:
         found = compared(at(bandwidth)).gain
         return (1e6 if found is None else min(found, 1e6)) - gain
 
-    roots = _roots(beyond)
-    progressing = [root for root in roots if compared(at(root)).baseline.progresses]
+    # Where the baseline stops to progress the gain jumps: no bandwidth has what lies between.
+    progressing = [
+        root
+        for root in _roots(beyond)
+        if compared(at(root)).baseline.progresses and abs(beyond(root)) < _EXACT * gain
+    ]
     if not progressing:
         return None
     fastest = progressing[-1]

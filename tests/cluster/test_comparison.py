@@ -138,6 +138,15 @@ def test_what_is_known_of_one_side_only() -> None:
     assert factor.candidate.restart == 300 + 100 + 100
 
 
+def test_a_gain_that_is_jumped_over() -> None:
+    """Where the baseline stops to make progress the gain jumps, and what lies between is not there.
+
+    Two equal storages never differ, however slow; a slightly faster one never gains a hundredfold.
+    """
+    assert needed_baseline(values(faster=1, load_faster=1), 1.3) is None
+    assert needed_baseline(values(faster=1.01, load_faster=1), 100) is None
+
+
 def test_hours_saved() -> None:
     """Bandwidth +50 % on 1,000 cards saves 4 hours a month; 28 need accelerators that wait less."""
     month, given = 720 * HOUR, values(nodes=125, parameters=100e9, baseline_write=33e9)

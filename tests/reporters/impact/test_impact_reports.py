@@ -11,12 +11,13 @@ from aibench.cluster import Range
 from aibench.cluster.study import ASSUMPTIONS, Wish
 from aibench.impact import impact
 from aibench.reporters.html import plotly_source
-from aibench.reporters.impact import document, html, terminal
+from aibench.reporters.impact import document, html, terminal, words
 from aibench.reporters.impact import json as as_json
 from aibench.reporters.impact.document import UNBOUNDED_WORD
 from tests import projecting
 from tests.projecting import cluster, given
 from tests.reporters.golden import assert_golden
+from tests.test_impact import shipped
 
 
 def compared() -> dict[str, Any]:
@@ -144,3 +145,48 @@ def test_the_plots() -> None:
     assert soonest["line"]["dash"] != curve["line"]["dash"]
     widths = [abs(bar["x"][1] - bar["x"][0]) for bar in figures["swings"]["data"]]
     assert widths == sorted(widths, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wish", "sentence"),
+    [
+        ({}, Wish(gain=1.3), "needs a baseline that writes at 25.5 GB/s"),
+        ({}, Wish(gain=1.3), "This baseline writes at 20.0 GB/s and stalls it for 11 min 40 s"),
+        ({"faster": 1, "load_faster": 1}, Wish(gain=1.3), "there is not"),
+        ({"baseline_extra_restart": 9000}, Wish(gain=1.01), "needs no slow baseline"),
+        ({"useful_time": 2.6e6}, Wish(saves=36000), "the candidate leaves 74.4 %"),
+        ({"useful_time": 2.6e6}, Wish(saves=1e8), "no storage could"),
+    ],
+)
+def test_what_a_wish_needs(changes: dict[str, float], wish: Wish, sentence: str) -> None:
+    """What a gain or saved hours need is one sentence in every format, with what there is."""
+    inputs = cluster(**changes)
+    if "baseline_extra_restart" in changes:
+        inputs |= given(candidate_extra_restart=0)
+    derived = document(impact(inputs, wish=wish))
+    assert sentence in derived["wish"]["sentence"]
+    assert sentence in " ".join(terminal.render(derived).split())
+    assert sentence in unescape(html.render(derived))
+
+
+@pytest.mark.parametrize("claim", ["HX-01", "MT-06"])
+def test_a_claim_in_reports(claim: str) -> None:
+    """A claim is quoted with its readings, each in a word that is no verdict."""
+    derived = document(impact({}, claim=shipped(claim)))
+    text, page = terminal.render(derived), html.render(derived)
+    assert derived["claim"]["readings"]
+    for each in derived["claim"]["readings"]:
+        assert each["status"] not in ("MET", "NOT_MET")
+        assert words.VERDICTS[each["status"]] in " ".join(text.split())
+        assert each["claimed"]["printed"] in page
+    assert words.NOT_A_VERDICT in unescape(page)
+
+
+def test_neither_storage_lets_the_job_progress() -> None:
+    """Two hopeless storages have no gain, and the report says that nothing progresses."""
+    derived = document(
+        impact(given(mtbf=3600, checkpoint_bytes=5e12, candidate_write=1.2e9, baseline_write=1e9))
+    )
+    assert derived["gain"] is None
+    assert "makes no progress on this storage" in " ".join(terminal.render(derived).split())
+    html.render(derived)

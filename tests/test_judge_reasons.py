@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import aibench.judge
-from aibench.definition.claim import Need, Untestable
+from aibench.definition.claimfields import Need, Untestable
 from aibench.judge import gates
 from aibench.judge.reasons import REASONS, sentence
 

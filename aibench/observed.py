@@ -161,6 +161,12 @@ def _remarks(
     record: RunRecord, phase: Phase, samples: Sequence[Sample], source: _Source, side: str
 ) -> Iterator[Finding]:
     what = f"{side} {source.key}"
+    if phase.snapshot:
+        yield Finding(
+            code="snapshot",
+            message=f"{what}: these checkpoints were asynchronous: say how long a snapshot holds "
+            f"the job up ({side}.snapshot), else the whole write does",
+        )
     if source.unit == "B/s":
         yield from _bandwidth_remarks(record, samples, what)
     if source.reads and (
@@ -170,6 +176,12 @@ def _remarks(
             code="cache_unknown",
             message=f"{what}: nothing tells whether the bytes came from storage or from a cache: "
             "resuming elsewhere may be slower",
+        )
+    if source.key == "read" and record.target.is_remote:
+        yield Finding(
+            code="server_cache",
+            message=f"{what}: what the server had in its own cache can't be seen from here: a "
+            "resume after other work may be slower",
         )
     if source.key == "load":
         yield Finding(

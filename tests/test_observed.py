@@ -65,6 +65,21 @@ def test_a_client_at_its_limit_gives_lower_bounds() -> None:
     assert any("one client" in remark.message for remark in told)
 
 
+def test_what_the_server_and_a_snapshot_hide() -> None:
+    """A server may have had a checkpoint in its cache, and a snapshot stalls for a part only."""
+    remote = replace(projecting.loading(1), target=build.target(fstype="nfs4", server="filer"))
+    codes = {remark.code for remark in observed([remote], "candidate").remarks}
+    assert "server_cache" in codes
+    save = projecting.saving(5)
+    stage = save.plan.stages[0]
+    plan = replace(
+        save.plan,
+        stages=(replace(stage, phases=(replace(stage.phases[0], snapshot=True),)),),
+    )
+    told = observed([replace(save, plan=plan)], "candidate").remarks
+    assert any("candidate.snapshot" in remark.message for remark in told)
+
+
 def test_warnings_come_along() -> None:
     """What was to know of a measurement is to know of a projection from it, once."""
     warned = (Finding(code="short_run", message="measured for less than 60 s"),)

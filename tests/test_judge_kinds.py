@@ -27,6 +27,7 @@ from aibench.model import (
 )
 from tests.build import SECOND, histogram, measurement, phase, plan, record, stage, system, target
 from tests.test_judge import GB, block, claim, codes, finding, measured, run_of
+from tests.test_judge import reading as reads
 from tests.test_judge_ratio import unlimited
 
 
@@ -151,6 +152,29 @@ def test_growth_of_another_product_is_a_reference() -> None:
     other = replace(LINEAR, product="KUAE")
     verdict = one(other, *grown(10, 20, 40, 80))
     assert (verdict.status, codes(verdict)[0]) == (Status.REFERENCE_ONLY, "other_product")
+
+
+@pytest.mark.parametrize("axis", ["clients", "workers"])
+def test_growth_over_clients_and_workers(axis: str) -> None:
+    """Records of 1, 2 and 4 clients show how the rate of all of them grows, and so do workers."""
+    runs = [
+        replace(measured([int(10 * n * GB)] * 3, of=block(reads(processes=n)),
+                         hosts=n if axis == "clients" else 1), run_id=f"r{n}", system=system())
+        for n in (1, 2, 4)
+    ]  # fmt: skip
+    verdict = one(replace(LINEAR, axis=axis), *runs)
+    assert verdict.status is Status.MET
+    assert "up to N=4 " + axis in codes_and_words(verdict)
+
+
+def codes_and_words(verdict: Verdict) -> str:
+    """All that the reasons say."""
+    return " ".join(f"{reason.code}: {reason.message}" for reason in verdict.reasons)
+
+
+def test_growth_of_what_was_not_measured_is_not_testable() -> None:
+    """Runs of another workload show no growth."""
+    assert codes(one(LINEAR, record(system=system()))) == ["workload_missing"]
 
 
 def training(count: int, busy: float, repeat: int = 0, steps: int = 1000) -> Sample:

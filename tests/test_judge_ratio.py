@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from aibench.judge import judge
 from aibench.model import (
+    Accelerated,
     Baseline,
     BaselineSource,
+    CachePolicy,
     CacheState,
     Ceiling,
     Claim,
@@ -24,6 +26,7 @@ from aibench.model import (
     RunRecord,
     Sample,
     Status,
+    Training,
     Verdict,
 )
 from tests.build import (
@@ -497,6 +500,29 @@ def test_one_epoch_shows_no_cache() -> None:
     assert verdict.next_step == "measure more than one epoch: --set epochs=3"
 
 
+def test_a_cache_gives_no_more_than_was_lost_without_it() -> None:
+    """Where accelerators computed 40 % of the first epoch, more than 2.5 times is impossible."""
+    fed = Accelerated(host="c", number=0, steps=10, bytes=1, first_batch_ns=0, first_step_ns=0,
+                      end_ns=100, wait_ns=60, compute_ns=40, barrier_ns=0, stall_ns=60)  # fmt: skip
+    run = epochs([(10, 20), (10, 20.1), (10, 19.9)])
+    with_training = [
+        replace(s, measurement=replace(s.measurement, training=Training(
+            batch=1, accelerators=(fed,)))) for s in run.samples
+    ]  # fmt: skip
+    (verdict,) = judge(replace(run, samples=tuple(with_training)), [CACHE], None)
+    assert verdict.status is Status.MET
+    told = next(r.message for r in verdict.reasons if r.code == "ratio_capped")
+    assert told.endswith("so no cache gives more than 2.50 times as much")
+
+
+def test_epochs_of_no_run_are_not_testable() -> None:
+    """A run without the workload shows neither a cache nor a penalty of small files."""
+    other = record(plan=plan(stage(workload="block", kind="block")), system=system())
+    for about in (CACHE, PENALTY):
+        (verdict,) = judge(other, [about], None)
+        assert codes(verdict) == ["workload_missing"]
+
+
 def small_and_packed(small: Sequence[float], packed: Sequence[float], **changes: Any) -> RunRecord:
     """A run that read the same bytes as files and as shards."""
     shards = population(files=2, samples_per_file=50, format="webdataset")
@@ -519,6 +545,17 @@ def test_small_files_cost_what_shards_of_the_same_bytes_do_not(small: int, statu
     (verdict,) = judge(run, [PENALTY], None)
     assert verdict.status is status
     assert verdict.workload == "load-demo"
+
+
+def test_files_and_shards_are_read_alike() -> None:
+    """Another number of workers for the shards, or warm shards, is no penalty of small files."""
+    run = small_and_packed([40, 40, 40], [100, 100, 100])
+    small, packed = run.plan.stages
+    (phase_,) = packed.phases
+    unlike = replace(packed, phases=(replace(phase_, processes=8, cache=CachePolicy.WARM),))
+    (verdict,) = judge(replace(run, plan=plan(small, unlike)), [PENALTY], None)
+    assert (verdict.status, codes(verdict)[0]) == (Status.INCONCLUSIVE, "baseline_mismatch")
+    assert "workers (2 against 8); cache policy (cold against warm)" in verdict.reasons[0].message
 
 
 @pytest.mark.parametrize("changes", [{"files": 4}, {"files": 100, "samples_per_file": 1}])

@@ -109,8 +109,10 @@ def decide(claim: Claim, reading: Interpretation, sizes: Sizes) -> Verdict:
     assert draft.bound is not None
     said = (_told(claim, seen), *_bent(claim, seen, draft.bound), *dropped)
     closed += [*_superlinear(seen), *_small(claim, seen)]
-    if not same_product(claim, trial.system):
-        told = replace(trial, dropped=said)
+    every = [each for found in sizes.trials.values() for each in found]
+    others = [each for each in every if not same_product(claim, each.system)]
+    if others:
+        told = replace(others[0], dropped=said)
         return reference(draft, told, measured.typical, closed, "the efficiency here is")
     where = _side(seen, draft.bound)
     gate = None if few else _undecided(where, seen, draft.bound)

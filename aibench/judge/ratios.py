@@ -147,9 +147,25 @@ def held(
 
     Where they are ``paired`` their trials are in one order.
     """
-    trial = new.first
     seen = compared(claim, new, base, confidence, paired=paired)
-    draft = Verdict(
+    draft = _draft(claim, reading, new, base, seen, confidence)
+    few = too_few(claim, seen.found.n, "pair" if paired else "run")
+    closed = (*few, *more, *sides.gates_of(new, base))
+    dropped = (*new.dropped, *base.dropped, *remarks, *_sequential(paired))
+    others = [trial for trial in new.trials if not same_product(claim, trial.system)]
+    if others:
+        told = replace(others[0], dropped=dropped)
+        return reference(draft, told, seen.found.typical, closed, "the ratio here is")
+    where = _side(seen, draft, confidence)
+    gate = None if few else _open(draft, where, seen, new, confidence, paired=paired)
+    return concluded(draft, where, closed, gate, (*dropped, *assumption(claim, new.first.phase)))
+
+
+def _draft(
+    claim: Claim, reading: Interpretation, new: Side, base: Side, seen: Compared, confidence: float
+) -> Verdict:
+    trial = new.first
+    return Verdict(
         claim=claim,
         interpretation=reading,
         status=Status.INCONCLUSIVE,
@@ -162,17 +178,6 @@ def held(
         bound=bound(claim, reading),
         margin=seen.found.typical / claimed(reading),
     )
-    what = "pair" if paired else "run"
-    few = too_few(claim, seen.found.n, what)
-    closed = (*few, *more, *sides.gates_of(new, base))
-    dropped = (*new.dropped, *base.dropped, *remarks, *_sequential(paired))
-    if not same_product(claim, trial.system):
-        told = replace(trial, dropped=dropped)
-        return reference(draft, told, seen.found.typical, closed, "the ratio here is")
-    where = _side(seen, draft, confidence)
-    gate = None if few else _open(draft, where, seen, new, confidence, paired=paired)
-    rest = (*dropped, *assumption(claim, trial.phase))
-    return concluded(draft, where, closed, gate, rest)
 
 
 def compared(claim: Claim, new: Side, base: Side, confidence: float, *, paired: bool) -> Compared:

@@ -50,7 +50,9 @@ def impact(
             "leave out 'faster', or give the runs with --baseline"
         )
     if claim is not None:
-        inputs = _of_claim(claim, inputs) | inputs
+        assumed = _of_claim(claim, inputs)
+        remarks += _mixed(claim, assumed, inputs)
+        inputs = assumed | inputs
         wish = wish or _wish(claim)
     _check(inputs, wish)
     found_study = study(inputs, wish)
@@ -106,11 +108,27 @@ def _of_claim(claim: Claim, known: Mapping[str, Input]) -> dict[str, Input]:
     }
 
 
+def _mixed(
+    claim: Claim, assumed: Mapping[str, Input], known: Mapping[str, Input]
+) -> Iterable[Finding]:
+    """What was measured here is no better or worse than what a claim assumes of another system."""
+    measured = any(each.origin == "measured" for each in known.values())
+    if measured and {"baseline_write", "baseline_read"} & assumed.keys():
+        yield Finding(
+            code="mixed_systems",
+            message=f"the baseline is what claim {claim.id} assumes, the candidate was measured "
+            "here: two systems of different size; give a baseline of the size of this one "
+            "(--baseline RUN, --baseline-write)",
+        )
+
+
 def _replaced(known: Mapping[str, Input]) -> set[str]:
     """Inputs that others stand for: a size, a rate of failures, a candidate told as it is."""
     found = set()
     if "candidate_write" in known or "candidate_read" in known:
-        found |= {"faster"}
+        found |= {"faster", "candidate_write", "candidate_read"}
+    if "baseline_write" in known or "baseline_read" in known:
+        found |= {"baseline_write", "baseline_read"}
     if "candidate_load" in known:
         found |= {"load_faster"}
     if "checkpoint_bytes" in known:

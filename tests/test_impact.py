@@ -193,6 +193,7 @@ def test_what_is_known_stands_for_what_a_claim_assumes() -> None:
     found = impact(known, candidate=runs, claim=shipped("HX-01"))
     inputs = {each.name: each for each in found.study.inputs}
     assert inputs["candidate_write"].origin == "measured"
+    assert "mixed_systems" in {remark.code for remark in found.remarks}
     assert inputs["fixed_restart"].source == "assumed with claim HX-01"
     assert not {"faster", "nodes", "parameters", "failures_per_node_day"} & inputs.keys()
     assert inputs["load_faster"].range.typical == 8
@@ -200,6 +201,9 @@ def test_what_is_known_stands_for_what_a_claim_assumes() -> None:
     assert {each.name: each for each in smaller.inputs}["nodes"].range.high == 125
     loads = impact(given(candidate_load=5), candidate=runs, claim=shipped("HX-01")).study
     assert "load_faster" not in {each.name for each in loads.inputs}
+    same = given(baseline_write=5e8, baseline_load=60)
+    fair = impact(same, candidate=runs, claim=shipped("HX-01"))
+    assert "mixed_systems" not in {remark.code for remark in fair.remarks}
 
 
 def test_other_claims_are_refused() -> None:

@@ -85,15 +85,7 @@ def study(given: Mapping[str, Input], wish: Wish | None = None) -> Study:
     With a wish for a gain and no baseline, the baseline is the one that the gain would need.
     `Refused` says what is missing or impossible, and that no baseline would do.
     """
-    inputs = completed(given)
-    needed = _needed(inputs, wish)
-    if wish and wish.gain and "baseline_write" not in inputs:
-        if needed is None:
-            raise Refused(
-                f"no baseline on which the job makes progress has a gain of {wish.gain:g}; "
-                "see what ideal storage could gain with a baseline given"
-            )
-        inputs = _solved(needed, inputs)
+    inputs, needed = _with_baseline(completed(given), wish)
     ranges = {name: each.range for name, each in inputs.items() if name not in ELAPSED}
     typical = {name: each.typical for name, each in ranges.items()}
     both = "baseline_write" in typical
@@ -162,11 +154,22 @@ def _headroom(values: Values) -> float:
     return job_of(values).ideal / useful if useful else UNBOUNDED
 
 
-def _needed(inputs: Mapping[str, Input], wish: Wish | None) -> Needed | None:
+def _with_baseline(
+    inputs: dict[str, Input], wish: Wish | None
+) -> tuple[dict[str, Input], Needed | None]:
+    """``inputs`` with a baseline where one is asked for, and the one that a gain would need."""
     if wish is None or wish.gain is None:
-        return None
+        return inputs, None
     values = {n: each.range.typical for n, each in inputs.items() if n not in ELAPSED}
-    return needed_baseline(values, wish.gain)
+    needed = needed_baseline(values, wish.gain)
+    if "baseline_write" in inputs:
+        return inputs, needed
+    if needed is None:
+        raise Refused(
+            f"no baseline on which the job makes progress has a gain of {wish.gain:g}; "
+            "see what ideal storage could gain with a baseline given"
+        )
+    return _solved(needed, inputs), needed
 
 
 def _solved(needed: Needed, inputs: Mapping[str, Input]) -> dict[str, Input]:

@@ -567,6 +567,7 @@ def test_a_rate_that_the_client_held_down_does_not_refute() -> None:
     verdict = one(about, held)
     assert (verdict.status, codes(verdict)[0]) == (Status.INCONCLUSIVE, "rig_limited")
     assert "faster client" in verdict.next_step
+    assert all(r.message.startswith("candidate write:") for r in verdict.reasons[2:])
     fast = one(about, saved(100, warnings=(finding("nic_bound"),)))
     assert fast.status is Status.CONSISTENT
 

@@ -1,5 +1,7 @@
 """``aibench judge``: verdicts on claims again, from records."""
 
+from dataclasses import replace
+
 import click
 
 from aibench.cli import output, results
@@ -44,8 +46,10 @@ def command(
     """
     records = results.load_all(runs, results_dir)
     others = results.load_all(baseline, results_dir, taken=records)
-    verdicts = judge(records, chosen_claims(claims), chosen_system(system), others)
-    derived = full_document(records[-1], verdicts)
+    described = chosen_system(system)
+    verdicts = judge(records, chosen_claims(claims), described, others)
+    last = replace(records[-1], system=described or records[-1].system)
+    derived = full_document(last, verdicts)
     form = "json" if as_json else "terminal"
     output.show(output.render(derived, form, color=output.use_color()).rstrip("\n"))
     raise SystemExit(output.exit_code(verdicts))

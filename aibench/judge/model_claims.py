@@ -197,7 +197,8 @@ def _fed(
         used = [i for i in seen.inputs if i.name in model.inputs] if seen is not None else []
         ranges.update({each.name: each.range for each in used})
         measured += [each.name for each in used]
-        remarks += seen.remarks if seen is not None and used else ()
+        about = tuple(f"{side} {each.name.removeprefix(f'{side}_')}:" for each in used)
+        remarks += [r for r in seen.remarks if r.message.startswith(about)] if seen else []
     for key, factor in (("candidate_write", "faster"), ("candidate_load", "load_faster")):
         if key in measured:
             ranges.pop(factor, None)

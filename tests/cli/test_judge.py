@@ -82,6 +82,7 @@ def test_a_baseline_makes_a_ratio_testable(
     assert result.exit_code == code, result.output
     document = json.loads(result.stdout)
     assert [row["word"] for row in document["verdicts"]] == words
+    assert document["system"]["product"] == "One"
     first = document["verdicts"][0]
     assert first["measured"]["typical"] == pytest.approx(rate / 10)
     assert first["baseline"]["printed"] == "10.0 MB/s"

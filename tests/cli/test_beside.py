@@ -1,11 +1,13 @@
 """Claims are listed by what tests them, and shown with what they imply and what stands beside."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from aibench.cli.beside import shown_reference
+from aibench.cli.judge_command import command as judge_command
 from aibench.cli.list_command import command as list_command
 from aibench.cli.show_command import command as show_command
 from aibench.definition.references import shipped_references
@@ -53,3 +55,23 @@ def test_each_reference_can_be_shown() -> None:
         assert lines is not None
         assert lines[0].startswith(f"{each.id}: ")
     assert shown_reference("REF-NONE", shipped) is None
+
+
+SYSTEM = """
+vendor = "H3C"
+product = "CX"
+unit = "node"
+units = 1
+rack_units = 2.0
+"""
+
+
+def test_rates_are_divided_by_what_the_given_system_file_counts(tmp_path: Path) -> None:
+    """The report of ``judge --system`` has a line for each count of that system file."""
+    system = tmp_path / "cx.toml"
+    system.write_text(SYSTEM)
+    record = Path(__file__).parents[2] / "results" / "examples" / "quick-ext4.jsonl"
+    arguments = [str(record), "--system", str(system), "--claims", "H3C"]
+    shown = CliRunner().invoke(judge_command, arguments).output
+    assert "system  H3C CX" in shown
+    assert "per rack unit (2): reads 648 MB/s, writes 922 MB/s" in shown

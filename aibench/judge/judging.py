@@ -18,9 +18,6 @@ from aibench.model import (
     Verdict,
 )
 
-#: What a claim may need that the records themselves show.
-_SEEN = frozenset({functional.SECOND_PROTOCOL, "needs_more_units"})
-
 
 def judge(
     records: RunRecord | Sequence[RunRecord],
@@ -92,14 +89,18 @@ def lacking(claim: Claim, records: Sequence[RunRecord]) -> tuple[str, ...]:
     """The codes of what the claim needs and no system file says to be there.
 
     ``provides`` in its table ``extra`` lists them: ``provides = "vendor runtime, second site"``.
-    A second protocol and more units are seen in the records, not told.
+    More units are seen in the records, not told, and where bytes are compared so is a second
+    protocol.
     """
+    seen = {"needs_more_units"}
+    if claim.kind is ClaimKind.FUNCTIONAL:
+        seen.add(functional.SECOND_PROTOCOL)
     told = [r.system.extra.get("provides", "") for r in records if r.system is not None]
     words = {word.strip().replace(" ", "_") for text in told for word in text.split(",")}
     return tuple(
         code
         for code in claim.needs
-        if code not in _SEEN and code.removeprefix("needs_") not in words
+        if code not in seen and code.removeprefix("needs_") not in words
     )
 
 

@@ -105,7 +105,7 @@ def stage(claim: Claim, known: Known) -> Iterator[Implication]:
     for other in known.related(claim):
         share = first(other, "share")
         name, found, tail = other.metric.rpartition("_share")
-        if not share or not found or tail:
+        if not share or share >= 1 or not found or tail:
             continue
         for _, value in figures(claim, "1"):
             whole, most = amdahl(share, value), amdahl(share, math.inf)

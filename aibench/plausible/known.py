@@ -7,6 +7,10 @@ from aibench.model import Claim, ClaimKind, Interpretation, System
 from aibench.model.reference import Reference
 
 
+#: Between these are all sizes, times and rates that a claim can be about, FLOP included.
+_LEAST, _MOST = 1e-12, 1e40
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """The other claims by their id, public references, and the system under test if any."""
@@ -45,7 +49,13 @@ def first(claim: Claim, *units: str) -> float | None:
 
 
 def assumed(claim: Claim, *names: str) -> tuple[tuple[float, float], ...] | None:
-    """The ranges that the claim's model assumes for these inputs; None where one is missing."""
-    if claim.model is None or any(name not in claim.model.assumed for name in names):
+    """The ranges that the claim's model assumes for these inputs.
+
+    None where one is missing, or is no size that anything has.
+    """
+    told = claim.model.assumed if claim.model is not None else {}
+    if any(name not in told for name in names):
         return None
-    return tuple(claim.model.assumed[name] for name in names)
+    if any(not _LEAST <= end <= _MOST for name in names for end in told[name]):
+        return None
+    return tuple(told[name] for name in names)

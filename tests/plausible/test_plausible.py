@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from aibench.definition import library
 from aibench.definition.claims import load_claims
 from aibench.definition.references import shipped_references
-from aibench.model import Claim, ClaimKind, Interpretation
+from aibench.model import Claim, ClaimKind, ClusterModel, Interpretation
 from aibench.model.reference import ReferenceClass
 from aibench.plausible import Implication, context, implications
 from aibench.plausible.arithmetic import (
@@ -200,3 +201,38 @@ def test_the_best_verified_result_is_a_verified_one() -> None:
     asked = claim("HX-04")
     assert asked.kind is ClaimKind.BANDWIDTH
     assert implications(asked, CATALOGUE, huge) == implications(asked, CATALOGUE, FIGURES)
+
+
+values = st.one_of(
+    st.floats(0, 1e18, allow_nan=False), st.sampled_from([0, 1e-300, 1, 0.5, 10**18])
+)
+assumptions = st.dictionaries(
+    st.sampled_from(
+        ["bytes", "parameters", "flop", "accelerators", "peak_flop_per_second", "seconds",
+         "nodes", "failures_per_node_day"]
+    ),
+    st.floats(-1e300, 1e300).map(lambda end: (end, end)),
+)  # fmt: skip
+
+
+@given(
+    kind=st.sampled_from(list(ClaimKind)),
+    metric=st.sampled_from(["run_time", "time_saved", "preprocess_share", "cluster_utilisation"]),
+    unit=st.sampled_from(["B/s", "op/s", "B", "ns", "share", "1", "points"]),
+    value=values,
+    told=assumptions,
+    whole=st.booleans(),
+)
+def test_any_claim_can_be_looked_at(
+    kind: ClaimKind, metric: str, unit: str, value: float, told: dict[str, Any], whole: bool
+) -> None:
+    """Whatever a claim file holds, its implications are sentences, and nothing fails."""
+    strange = replace(
+        claim("HX-01"), kind=kind, metric=metric, unit=unit, whole_system=whole,
+        units_in_max_config=3, related=tuple(each.id for each in CATALOGUE),
+        interpretations=(Interpretation(id="a", value=value), Interpretation(id="b", value=None)),
+        model=ClusterModel(name="any", assumed=told),
+    )  # fmt: skip
+    for each in implications(strange, (*CATALOGUE, strange), FIGURES, build.system()):
+        assert each.code
+        assert each.message

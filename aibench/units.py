@@ -147,7 +147,7 @@ def format_value(value: float, unit: str) -> str:
     if unit == "ns":
         return format_duration(value)
     if unit == "1":
-        return _three_digits(value)
+        return _three_digits(value) if abs(value) < 10**6 else format_count(value)
     if unit == "share":
         return f"{_three_digits(100 * value)} %"
     scaled = format_count(value)

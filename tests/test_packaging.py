@@ -47,11 +47,12 @@ def files(directory: Path, pattern: str) -> set[str]:
 
 @pytest.mark.slow
 def test_the_wheel_holds_what_reports_and_runs_need(wheel: Path) -> None:
-    """Workloads, claims and templates are in the wheel, and the tests are not."""
+    """Workloads, claims, references and templates are in the wheel, and the tests are not."""
     names = set(zipfile.ZipFile(wheel).namelist())
     for shipped, there in (
         ("aibench/library/workloads", files(TOP / "workloads", "*.toml")),
         ("aibench/library/claims", files(TOP / "results/claims", "*.toml")),
+        ("aibench/library/references", files(TOP / "results/references", "*.toml")),
         ("aibench/reporters/templates", files(TOP / "aibench/reporters/templates", "*")),
     ):
         assert {f"{shipped}/{name}" for name in there} <= names

@@ -107,5 +107,6 @@ def test_its_reporter_renders_a_document(tmp_path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     claims = load_claims(readme.README.parent / "results/claims/h3c.toml")
-    derived = document(build.record(), judge(build.record(), claims, None))
-    assert len(module.render(derived).splitlines()) == len(claims)
+    verdicts = judge(build.record(), claims, None)
+    derived = document(build.record(), verdicts)
+    assert len(module.render(derived).splitlines()) == len(verdicts)

@@ -126,7 +126,7 @@ def test_no_text_breaks_the_parsers(text: str, parse: Callable[[str], int]) -> N
     ("value", "unit", "printed"),
     [(20e9, "B/s", "20.0 GB/s"), (9.996e9, "B/s", "10.0 GB/s"), (999.7e6, "B/s", "1.00 GB/s"),
      (4096, "B", "4.10 kB"), (12_000_000, "op/s", "12.0 Mop/s"), (300, "op/s", "300 op/s"),
-     (1_250_000, "ns", "1.25 ms"), (0.5, "1", "0.5"), (0.003, "1", "0.003"),
+     (1_250_000, "ns", "1.25 ms"), (0.5, "1", "0.5"), (0.003, "1", "0.003"), (1e12, "1", "1.00 T"),
      (0.00001, "1", "1.0e-05"), (0, "B/s", "0 B/s")],
 )  # fmt: skip
 def test_values_print_by_their_base_unit(value: float, unit: str, printed: str) -> None:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "show": "Show one workload, claim, engine or format in full.",
     "report": "Render a record: terminal, html, markdown or json.",
     "judge": "Verdicts on claims again, from a record.",
+    "impact": "Project what storage does to a training cluster.",
     "check": "Has a run regressed against those before it, or missed a bound?",
     "baseline": "Begin, show and accept the levels that check holds runs against.",
     "history": "Series over all records: levels, changes, drift.",

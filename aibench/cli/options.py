@@ -1,6 +1,6 @@
 """Options that several commands share, and what they mean."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,32 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_PLAN_OPTIONS):
         command = option(command)
     return command
+
+
+class Following(click.Command):
+    """A command whose option ``following`` takes all that stands behind it, up to the next one."""
+
+    def __init__(self, *args: Any, following: str, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.following = following
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The arguments as click takes them: the option repeated before each of its values."""
+        return super().parse_args(ctx, list(self._repeated(ctx, args)))
+
+    def _repeated(self, ctx: click.Context, args: Sequence[str]) -> Iterator[str]:
+        behind = False
+        for number, arg in enumerate(args):
+            if arg == self.following:
+                behind = True
+                if number + 1 == len(args) or args[number + 1].startswith("--"):
+                    said = f"Option {arg!r} requires an argument."
+                    raise click.BadOptionUsage(arg, said, ctx)
+            elif arg.startswith("-") and arg != "-":
+                behind = False
+                yield arg
+            else:
+                yield from (self.following, arg) if behind else (arg,)
 
 
 class Engines(dict[str, Engine]):

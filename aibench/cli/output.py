@@ -19,6 +19,9 @@ from aibench.model import Status, Verdict
 from aibench.registry import plugin
 from aibench.reporters.clean import clean
 
+#: What leaves a claim open; it is not met only where no reading of it is met.
+_OPEN = frozenset({Status.INCONCLUSIVE, Status.NOT_MET})
+
 
 def use_color() -> bool:
     """Whether standard output wants colour: a terminal, and no ``NO_COLOR``."""
@@ -122,8 +125,13 @@ def write_file(path: str, made: str | bytes) -> None:
 
 
 def exit_code(verdicts: tuple[Verdict, ...]) -> int:
-    """1 when a claim is not met, else 3 when one is inconclusive, else 0."""
-    statuses = {verdict.status for verdict in verdicts}
-    if Status.NOT_MET in statuses:
+    """1 when a claim is not met, else 3 when one is inconclusive, else 0.
+
+    A claim that is met as one reading and not met as another one is inconclusive.
+    """
+    statuses: dict[str, set[Status]] = {}
+    for verdict in verdicts:
+        statuses.setdefault(verdict.claim.id, set()).add(verdict.status)
+    if any(Status.NOT_MET in found and Status.MET not in found for found in statuses.values()):
         return 1
-    return 3 if Status.INCONCLUSIVE in statuses else 0
+    return 3 if any(_OPEN & found for found in statuses.values()) else 0

@@ -3,10 +3,10 @@
 import click
 
 from aibench.cli import output, results
+from aibench.cli.beside import full_document
 from aibench.cli.options import chosen_claims, inconclusive_option
 from aibench.judge import judge
 from aibench.registry import names
-from aibench.reporters.document import document
 
 
 @click.command("report")
@@ -46,7 +46,7 @@ def command(
     summary where $GITHUB_STEP_SUMMARY is set), pytest-benchmark.
     """
     record, _ = results.load(run, results_dir)
-    derived = document(record, judge(record, chosen_claims(()), record.system))
+    derived = full_document(record, judge(record, chosen_claims(()), record.system))
     form = "json" if as_json else form
     more = {"inconclusive": inconclusive} if form == "junit" else {}
     made = output.rendered(derived, form, color=path is None and output.use_color(), **more)

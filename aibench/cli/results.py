@@ -1,6 +1,7 @@
 """Where records go, and how they are found again."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from aibench.errors import RecordError, Refused
@@ -75,6 +76,24 @@ def load(run: str, results: str | None) -> tuple[RunRecord, str]:
         )
     path = os.path.join(place, fitting[0])
     return read(path), path
+
+
+def load_all(
+    runs: Sequence[str], results: str | None, taken: Sequence[RunRecord] = ()
+) -> list[RunRecord]:
+    """The records of ``runs`` as `load` finds them. `Refused` where one comes twice.
+
+    ``taken`` are records that may not come again, because they stand on another side.
+    """
+    found: list[RunRecord] = []
+    for run in runs:
+        record, path = load(run, results)
+        if any(record.run_id == other.run_id for other in found):
+            raise Refused(f"{path} was given twice: a run counts once")
+        if any(record.run_id == other.run_id for other in taken):
+            raise Refused(f"{path} stands on both sides: a run is no baseline of itself")
+        found.append(record)
+    return found
 
 
 def _named(run: str, names: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from aibench.cli import output, results
+from aibench.cli.beside import full_document
 from aibench.cli.fitness import misfits, refuse_if_nothing_runs
 from aibench.cli.measuring import Asked, Session, possible, tidy, workspace_on
 from aibench.cli.options import (
@@ -24,7 +25,6 @@ from aibench.errors import Refused
 from aibench.judge import judge
 from aibench.model import Claim, RunRecord
 from aibench.probes import environment
-from aibench.reporters.document import document
 from aibench.units import parse_duration
 
 
@@ -126,7 +126,7 @@ def _rest(before: Resumed, target: str, fstype: str | None) -> Asked:
 def _conclude(record: RunRecord, path: str, claims: Sequence[Claim], *, as_json: bool) -> NoReturn:
     """Judge, report, and exit with the code that the result has."""
     verdicts = judge(record, claims, record.system)
-    derived = document(record, verdicts)
+    derived = full_document(record, verdicts)
     form = "json" if as_json else "terminal"
     output.show(output.render(derived, form, color=output.use_color()))
     output.say(f"record  {shlex.quote(path)}")

@@ -1,27 +1,39 @@
-"""``aibench show``: one workload, claim, engine or data format in full."""
+"""``aibench show``: one workload, claim, reference, engine or data format in full."""
+
+import json
 
 import click
 
+from aibench.cli.beside import beside, shown_reference
 from aibench.cli.options import chosen_claims
 from aibench.cli.output import show
+from aibench.definition.references import shipped_references
 from aibench.definition.workloads import find_workload, shipped_workloads
 from aibench.errors import Refused
 from aibench.formats.format import Format, format_named
-from aibench.model import Claim
+from aibench.judge.reasons import sentence
+from aibench.model import Claim, Interpretation, Means
 from aibench.registry import names, plugin
 from aibench.units import format_value
 
 
 @click.command("show")
 @click.argument("name")
-def command(name: str) -> None:
-    """Show the workload, claim, engine or data format NAME in full."""
+@click.option("--schema", is_flag=True, help="With 'claims': the JSON Schema of claim files.")
+def command(name: str, schema: bool) -> None:
+    """Show the workload, claim, reference, engine or data format NAME in full."""
+    if schema:
+        _show_schema(name)
+        return
     workloads = [file.workload.name for file in shipped_workloads()]
     claims = {claim.id: claim for claim in chosen_claims(())}
     if name in workloads:
         show(find_workload(name).text.rstrip())
     elif name in claims:
-        for line in _claim_lines(claims[name]):
+        for line in (*_claim_lines(claims[name]), *beside(claims[name], tuple(claims.values()))):
+            show(line)
+    elif lines := shown_reference(name, shipped_references()):
+        for line in lines:
             show(line)
     elif name in names("engines"):
         show(f"{name}: {(type(plugin('engines', name)()).__doc__ or '').strip()}")
@@ -31,6 +43,14 @@ def command(name: str) -> None:
     else:
         known = ", ".join((*workloads, *claims, *names("engines"), *names("formats")))
         raise Refused(f"nothing is called {name!r}; known: {known}")
+
+
+def _show_schema(name: str) -> None:
+    from aibench.definition.claims import json_schema
+
+    if name != "claims":
+        raise Refused(f"no JSON Schema of {name!r}; known: claims")
+    show(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
 def _format_lines(form: Format) -> list[str]:
@@ -46,21 +66,39 @@ def _claim_lines(claim: Claim) -> list[str]:
         f"{claim.id}: {claim.title}",
         f"  {claim.vendor} {claim.product} {claim.configuration}".rstrip(),
         f"  printed: {claim.quote}",
+        *(f"  also printed: {quote}" for quote in claim.other_quotes),
         f"  source: {claim.source}, {claim.date}",
         f"  for one {claim.scope}: {claim.unit_definition or 'the source does not define it'}",
+        *(_reading(claim.under(each), each) for each in claim.interpretations),
+        _test_of(claim),
     ]
-    for reading in claim.interpretations:
-        value = format_value(reading.value, claim.unit)
-        note = f" ({reading.note})" if reading.note else ""
-        lines.append(f"  {claim.metric} {claim.direction} {value}{note}")
-    tests = ", ".join(f"{kind}/{phase}" for kind, phase in claim.phases)
-    lines.append(f"  tested by: {tests}, tolerance {claim.tolerance:.0%}")
     for title, parts in (
         ("stated", claim.stated),
         ("not stated", claim.unstated),
         ("defects of the source", claim.defects),
+        ("source against what it cites", (claim.distortion_note,)),
+        ("how it scales to the claimed unit", (claim.normalise,)),
+        ("instead", (claim.proxy,)),
+        ("needs", tuple(map(sentence, claim.needs))),
+        ("not testable", (claim.untestable_part,)),
     ):
-        lines += [f"  {title}: {part}" for part in parts]
-    if claim.untestable_part:
-        lines.append(f"  not testable: {claim.untestable_part}")
+        lines += [f"  {title}: {part}" for part in parts if part]
     return lines
+
+
+def _reading(claim: Claim, reading: Interpretation) -> str:
+    note = f" ({reading.note})" if reading.note else ""
+    if reading.value is None:
+        return f"  no number is printed{note}"
+    value = format_value(reading.value, claim.unit)
+    return f"  {claim.metric or claim.kind} {claim.direction} {value}{note}"
+
+
+def _test_of(claim: Claim) -> str:
+    tests = ", ".join(f"{kind}/{phase}" for kind, phase in claim.phases)
+    if claim.testability is Means.NEVER:
+        return f"  not testable by a benchmark of a filesystem: {sentence(claim.untestable)}"
+    if claim.testability is Means.MODEL:
+        name = claim.model.name if claim.model else "a projection"
+        return f"  tested only through a model: {name}{f', fed by {tests}' if tests else ''}"
+    return f"  tested by: {tests}, tolerance {claim.tolerance:.0%}"

@@ -6,12 +6,12 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def directory(what: str) -> Path:
-    """The directory of the shipped ``workloads`` or ``claims``."""
+    """The directory of the shipped ``workloads``, ``claims`` or ``references``."""
     shipped = _PACKAGE / "library" / what
     if shipped.is_dir():
         return shipped
     checkout = _PACKAGE.parent
-    return checkout / ("results/claims" if what == "claims" else what)
+    return checkout / (what if what == "workloads" else f"results/{what}")
 
 
 def files(what: str) -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""From the runs of one phase to a verdict: the figure's unit, the interval, the gates.
+"""What all kinds of claims share on the way to a verdict: the bound, the gates, the words.
 
 MET: the whole interval is on the good side of the claimed value after its tolerance, and no gate
 forbids it. NOT_MET: the whole interval is on the bad side, and no gate forbids that. Everything
@@ -7,35 +7,19 @@ else is INCONCLUSIVE, with its reasons. The tolerance is the claim's; noise is i
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from aibench.judge.gates import Gate
+from aibench.judge.reasons import sentence
+from aibench.judge.trials import Trial
 from aibench.model import Claim, Estimate, Finding, Interpretation, Phase, Status, System, Verdict
-from aibench.stats.intervals import (
-    FEWEST_RUNS,
-    Side,
-    agreed_side,
-    estimate,
-    per_unit,
-    runs_needed,
-    spread,
-)
+from aibench.stats.intervals import FEWEST_RUNS, Side, runs_needed, spread
 from aibench.units import format_size_binary, format_value
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """What tests a claim: one phase, the values of its runs that count, the closed gates.
-
-    ``values`` are those of the whole mount, in the claim's base unit, all above 0. ``dropped``
-    says which runs do not count, and why.
-    """
-
-    workload: str
-    phase: Phase
-    values: tuple[float, ...]
-    closed: tuple[Gate, ...] = ()
-    dropped: tuple[Finding, ...] = ()
+CONFIDENCE = 0.95
+#: Which verdict stands for a claim that several trials test: the first of these that occurs.
+_PREFERENCE = (Status.MET, Status.INCONCLUSIVE, Status.REFERENCE_ONLY, Status.NOT_MET,
+               Status.NOT_TESTABLE_HERE)  # fmt: skip
 
 
 def better(claim: Claim) -> str:
@@ -43,88 +27,88 @@ def better(claim: Claim) -> str:
     return "higher" if claim.direction == ">=" else "lower"
 
 
+def claimed(reading: Interpretation) -> float:
+    """The value that ``reading`` claims. Those without one are never measured."""
+    assert reading.value is not None
+    return reading.value
+
+
 def bound(claim: Claim, interpretation: Interpretation) -> float:
     """The claimed value after the tolerance: 0.95 of it for `at least` and 5 %."""
     signed = -claim.tolerance if better(claim) == "higher" else claim.tolerance
-    return interpretation.value * (1 + signed)
+    return claimed(interpretation) * (1 + signed)
 
 
-def decide(
-    claim: Claim,
-    interpretation: Interpretation,
-    system: System | None,
-    trial: Trial,
-    confidence: float = 0.95,
+def best(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict that supports a claim best, of those that different trials gave."""
+    return min(verdicts, key=_rank)
+
+
+def _rank(verdict: Verdict) -> tuple[int, float]:
+    margin = verdict.margin or 0.0
+    signed = -margin if better(verdict.claim) == "higher" else margin
+    return _PREFERENCE.index(verdict.status), signed
+
+
+def without(
+    claim: Claim, reading: Interpretation, status: Status, *codes: str, next_step: str = ""
 ) -> Verdict:
-    """The verdict of one reading of ``claim`` by one trial on ``system``."""
-    draft = Verdict(
-        claim=claim,
-        interpretation=interpretation,
-        status=Status.INCONCLUSIVE,
-        workload=trial.workload,
-        phase=trial.phase.name,
-        aggregate=estimate(trial.values, better(claim), confidence),
-        bound=bound(claim, interpretation),
-    )
-    trial = replace(trial, closed=(*_too_few(claim, trial), *trial.closed))
-    if system is None or not _same_product(claim, system):
-        return _reference(draft, system, trial)
-    if undefined := _unit_undefined(claim, system):
-        return replace(
-            draft,
-            reasons=(undefined, *_findings(trial.closed), *trial.dropped),
-            next_step=f"say in the system file how many of the claim's {claim.scope} serve the "
-            "mount (unit, units), and what one is (unit_definition)",
-        )
-    return _compared(draft, system, trial, confidence)
+    """A verdict without a measurement, for reasons that say it all by their codes."""
+    findings = tuple(Finding(code=code, message=sentence(code)) for code in codes)
+    return Verdict(claim=claim, interpretation=reading, status=status, reasons=findings,
+                   next_step=next_step)  # fmt: skip
 
 
-def _findings(closed: Sequence[Gate]) -> tuple[Finding, ...]:
+def findings(closed: Sequence[Gate]) -> tuple[Finding, ...]:
+    """What the gates found."""
     return tuple(gate.finding for gate in closed)
 
 
-def _too_few(claim: Claim, trial: Trial) -> list[Gate]:
-    needed, n = max(claim.smallest_n, FEWEST_RUNS), len(trial.values)
+def too_few(claim: Claim, n: int, what: str = "run") -> list[Gate]:
+    """The gate that fewer than the claim's smallest number of runs close."""
+    needed = max(claim.smallest_n, FEWEST_RUNS)
     if n >= needed:
         return []
     return [
         Gate(
-            finding=Finding(code="too_few_runs", message=f"{n} of at least {needed} runs"),
+            finding=Finding(code="too_few_runs", message=f"{n} of at least {needed} {what}s"),
             forbids_met=True,
             forbids_not_met=True,
-            remedy=f"measure {_runs(needed - n)} more",
+            remedy=f"measure {counted(needed - n, what)} more",
         )
     ]
 
 
-def _runs(n: int) -> str:
-    return "1 run" if n == 1 else f"{n} runs"
+def counted(n: int, what: str = "run") -> str:
+    """``1 run``, ``3 runs``."""
+    return f"1 {what}" if n == 1 else f"{n} {what}s"
 
 
-def _same_product(claim: Claim, system: System) -> bool:
-    return _plain(claim.vendor, claim.product) == _plain(system.vendor, system.product)
+def same_product(claim: Claim, system: System | None) -> bool:
+    """Whether the system file names the product that the claim is about."""
+    if system is None:
+        return False
+    return plain(claim.vendor, claim.product) == plain(system.vendor, system.product)
 
 
-def _plain(*texts: str) -> tuple[str, ...]:
+def plain(*texts: str) -> tuple[str, ...]:
     """For comparison: neither case nor the amount of space makes a difference."""
     return tuple(" ".join(text.casefold().split()) for text in texts)
 
 
-def _reference(draft: Verdict, system: System | None, trial: Trial) -> Verdict:
-    """How the whole mount relates to the figure, in words; never met or not met.
+def reference(
+    draft: Verdict, trial: Trial, value: float, closed: Sequence[Gate], what: str = "the mount does"
+) -> Verdict:
+    """How ``value`` relates to the figure, in words; never met or not met.
 
     The gates that would forbid what it looks like are told with it.
     """
-    assert draft.aggregate is not None
-    claim, value = draft.claim, draft.interpretation.value
-    typical = draft.aggregate.typical
-    where = "above" if typical > value else "below" if typical < value else "exactly at"
-    apparent = Side.GOOD if (typical >= value) is (better(claim) == "higher") else Side.BAD
-    relation = (
-        f"reference only: the mount does {format_value(typical, claim.unit)}, "
-        f"{format_value(typical / value, '1')} of the figure "
-        f"({format_value(value, claim.unit)} per {claim.scope}), {where} it"
-    )
+    claim, figure, system = draft.claim, claimed(draft.interpretation), trial.system
+    where = "above" if value > figure else "below" if value < figure else "exactly at"
+    apparent = Side.GOOD if (value >= figure) is (better(claim) == "higher") else Side.BAD
+    of = format_value(figure, claim.unit) + ("" if claim.whole_system else f" per {claim.scope}")
+    share = f", {format_value(value / figure, '1')} of the figure ({of})" if figure else f" ({of})"
+    relation = f"reference only: {what} {format_value(value, claim.unit)}{share}, {where} it"
     if system is None:
         why = Finding(code="no_system", message=f"{relation}; no system file says what it is")
     else:
@@ -133,100 +117,80 @@ def _reference(draft: Verdict, system: System | None, trial: Trial) -> Verdict:
     return replace(
         draft,
         status=Status.REFERENCE_ONLY,
-        reasons=(why, *_findings(_blocking(apparent, trial.closed)), *trial.dropped),
-        margin=typical / value,
+        reasons=(why, *findings(blocking(apparent, closed)), *trial.dropped),
+        margin=value / figure if figure else None,
         next_step=f"measure a mount of {claim.vendor} {claim.product} and describe it with "
         "--system",
     )
 
 
-def _unit_undefined(claim: Claim, system: System) -> Finding | None:
-    if _plain(claim.scope) != _plain(system.unit):
-        message = (
-            f"the figure is per {claim.scope}, the system file counts by the {system.unit}: "
-            "from one to the other is a projection, not a verdict"
-        )
-        return Finding(code="unit_undefined", message=message)
-    if not (claim.unit_definition or system.unit_definition):
-        message = f"neither the source nor the system file says what one {claim.scope} is"
-        return Finding(code="unit_undefined", message=message)
-    return None
-
-
-def _compared(draft: Verdict, system: System, trial: Trial, confidence: float) -> Verdict:
-    """Met, not met, or what kept the runs from showing either."""
-    assert draft.aggregate is not None
-    assert draft.bound is not None
-    claim = draft.claim
-    units = system.units if claim.unit.endswith("/s") else 1
-    measured = per_unit(draft.aggregate, units)
-    values = [value / units for value in trial.values]
-    where = agreed_side(values, draft.bound, better(claim), confidence)
-    closed = (*trial.closed, *_averaged(system, units))
-    blocking = _blocking(where, closed)
-    if where in (Side.STRADDLES, Side.DISAGREE) and not _too_few(claim, trial):
-        blocking = [_undecided(draft, where, values, measured, confidence), *blocking]
-    status = Status.INCONCLUSIVE
-    if not blocking:
-        status = Status.MET if where is Side.GOOD else Status.NOT_MET
-    remarks = [gate for gate in closed if gate not in blocking]
-    return replace(
-        draft,
-        status=status,
-        measured=measured,
-        margin=measured.typical / draft.interpretation.value,
-        reasons=(
-            *_findings((*blocking, *remarks)),
-            *trial.dropped,
-            *_assumption(claim, trial.phase),
-        ),
-        next_step=_next_step(draft, status, blocking),
-    )
-
-
-def _averaged(system: System, units: int) -> list[Gate]:
-    if units == 1:
-        return []
-    message = (
-        f"the rate of {units} {system.unit} units divided evenly: no counter of each unit shows "
-        "that all of them were driven"
-    )
-    return [
-        Gate(
-            finding=Finding(code="units_averaged", message=message),
-            forbids_not_met=True,
-            remedy=f"measure one {system.unit} alone",
-        )
-    ]
-
-
-def _blocking(where: Side, closed: Sequence[Gate]) -> list[Gate]:
+def blocking(where: Side, closed: Sequence[Gate]) -> list[Gate]:
     """The gates that keep this side from becoming a verdict."""
     if where is Side.BAD:
         return [gate for gate in closed if gate.forbids_not_met]
     return [gate for gate in closed if gate.forbids_met]
 
 
-def _undecided(
-    draft: Verdict, where: Side, values: Sequence[float], measured: Estimate, confidence: float
-) -> Gate:
-    """Why runs that are enough in number decide nothing by themselves."""
+def concluded(
+    draft: Verdict,
+    where: Side,
+    closed: Sequence[Gate],
+    undecided: Gate | None,
+    rest: Sequence[Finding] = (),
+) -> Verdict:
+    """Met, not met, or what kept the runs from showing either.
+
+    ``undecided`` is why the interval itself decides nothing, where that is the case.
+    """
+    stop = blocking(where, closed)
+    if undecided is not None:
+        stop = [undecided, *stop]
+    open_ = where in (Side.STRADDLES, Side.DISAGREE)
+    status = Status.MET if where is Side.GOOD else Status.NOT_MET
+    if stop or open_:
+        status = Status.INCONCLUSIVE
+    remarks = [gate for gate in closed if gate not in stop]
+    return replace(
+        draft,
+        status=status,
+        reasons=(*findings((*stop, *remarks)), *rest),
+        next_step=_next_step(draft, status, stop),
+    )
+
+
+def undecided(
+    draft: Verdict,
+    where: Side,
+    values: Sequence[float],
+    measured: Estimate,
+    confidence: float,
+    what: str = "run",
+) -> Gate | None:
+    """Why runs that are enough in number decide nothing by themselves; None where they do."""
     assert draft.bound is not None
     if where is Side.DISAGREE:
         message = "the t interval and the order-statistic interval give different answers"
         finding = Finding(code="estimators_disagree", message=message)
-        return Gate(finding=finding, remedy="look for two modes among the runs")
+        return Gate(finding=finding, remedy=f"look for two modes among the {what}s")
+    if where is not Side.STRADDLES:
+        return None
+    limit = format_value(draft.bound, draft.claim.unit)
+    if min(*values, measured.typical, draft.bound) <= 0:
+        message = f"the bound {limit} lies inside the interval"
+        finding = Finding(code="ci_straddles", message=message)
+        return Gate(finding=finding, remedy=f"measure more {what}s, or a quieter system")
     cv, gap = spread(values), abs(math.log(measured.typical / draft.bound))
     needed = runs_needed(cv, gap, confidence=confidence)
-    limit = format_value(draft.bound, draft.claim.unit)
-    message = f"the bound {limit} lies inside the interval; the runs spread by {cv:.1%}"
-    remedy = "a quieter system: the typical run is too close to the bound for more runs to decide"
+    message = f"the bound {limit} lies inside the interval; the {what}s spread by {cv:.1%}"
+    remedy = (
+        f"a quieter system: the typical {what} is too close to the bound for more {what}s to decide"
+    )
     if needed is not None:
-        remedy = f"would need about {_runs(max(needed - len(values), 1))} more"
+        remedy = f"would need about {counted(max(needed - len(values), 1), what)} more"
     return Gate(finding=Finding(code="ci_straddles", message=message), remedy=remedy)
 
 
-def _assumption(claim: Claim, phase: Phase) -> tuple[Finding, ...]:
+def assumption(claim: Claim, phase: Phase) -> tuple[Finding, ...]:
     """Under which conditions a figure was tested whose source leaves conditions out."""
     if not claim.unstated:
         return ()
@@ -238,10 +202,10 @@ def _assumption(claim: Claim, phase: Phase) -> tuple[Finding, ...]:
     return (Finding(code="claim_underspecified", message=message),)
 
 
-def _next_step(draft: Verdict, status: Status, blocking: Sequence[Gate]) -> str:
+def _next_step(draft: Verdict, status: Status, stop: Sequence[Gate]) -> str:
     """What would change the verdict."""
     if status is Status.INCONCLUSIVE:
-        return "; ".join(dict.fromkeys(gate.remedy for gate in blocking))
+        return "; ".join(dict.fromkeys(gate.remedy for gate in stop if gate.remedy))
     assert draft.bound is not None
     worse, good = ("below", "above") if better(draft.claim) == "higher" else ("above", "below")
     where = worse if status is Status.MET else good

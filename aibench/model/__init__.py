@@ -1,7 +1,17 @@
 """The nouns: frozen values that touch nothing. Bytes, nanoseconds and counts inside."""
 
 from aibench.model.accelerators import Accelerators
-from aibench.model.claim import Claim, Estimate, Interpretation, Status, System, Verdict
+from aibench.model.claim import (
+    Baseline,
+    BaselineSource,
+    Claim,
+    ClaimKind,
+    ClusterModel,
+    Conditions,
+    Interpretation,
+    Means,
+    System,
+)
 from aibench.model.comparison import (
     Comparison,
     Design,
@@ -12,15 +22,7 @@ from aibench.model.comparison import (
     PerUnit,
     Side,
 )
-from aibench.model.history import (
-    Checked,
-    Event,
-    History,
-    SeriesId,
-    Session,
-    Standing,
-    Step,
-)
+from aibench.model.history import Checked, Event, History, SeriesId, Session, Standing, Step
 from aibench.model.metric import Metric
 from aibench.model.operation import READS, WRITES, Operation
 from aibench.model.plan import (
@@ -52,18 +54,24 @@ from aibench.model.sample import (
 )
 from aibench.model.serving import Serving
 from aibench.model.telemetry import NfsFigures, NfsOperation, Telemetry, Why
+from aibench.model.verdict import Estimate, Status, Verdict
 
 __all__ = [
     "READS",
     "WRITES",
     "Accelerated",
     "Accelerators",
+    "Baseline",
+    "BaselineSource",
     "CachePolicy",
     "CacheState",
     "Ceiling",
     "Checked",
     "Claim",
+    "ClaimKind",
+    "ClusterModel",
     "Comparison",
+    "Conditions",
     "Design",
     "Difference",
     "Environment",
@@ -75,6 +83,7 @@ __all__ = [
     "Histogram",
     "History",
     "Interpretation",
+    "Means",
     "Measurement",
     "Metric",
     "NfsFigures",

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from aibench.model.claim import Estimate, System
+from aibench.model.claim import System
 from aibench.model.record import Target
 from aibench.model.sample import Finding
+from aibench.model.verdict import Estimate
 
 
 class Outcome(StrEnum):

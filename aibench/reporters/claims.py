@@ -11,16 +11,24 @@ WORDS = {
     Status.MET: "met",
     Status.NOT_MET: "not met",
     Status.INCONCLUSIVE: "inconclusive",
+    Status.CONSISTENT: "consistent",
+    Status.INCONSISTENT: "inconsistent",
+    Status.INCONSISTENT_BOUND: "beyond any storage",
     Status.NOT_TESTABLE_HERE: "not testable here",
+    Status.NOT_TESTABLE: "not testable",
     Status.REFERENCE_ONLY: "reference only",
 }
 #: What a reader must see first.
 _SEVERITY = (
     Status.NOT_MET,
+    Status.INCONSISTENT_BOUND,
+    Status.INCONSISTENT,
     Status.INCONCLUSIVE,
     Status.MET,
+    Status.CONSISTENT,
     Status.REFERENCE_ONLY,
     Status.NOT_TESTABLE_HERE,
+    Status.NOT_TESTABLE,
 )
 _SIGNS = {">=": "at least", "<=": "at most"}
 _CLAIM_TEXTS = (
@@ -51,9 +59,12 @@ def _severity(verdict: Verdict) -> int:
 def _row(verdict: Verdict) -> dict[str, Any]:
     claim, measured = verdict.claim, verdict.measured
     seen = measured or verdict.aggregate
+    whole = verdict.aggregate_unit or claim.unit
     return {
         "claim": claim.id,
         **{name: plain(getattr(claim, name)) for name in _CLAIM_TEXTS},
+        "kind": claim.kind.value,
+        "testability": claim.testability.value,
         "unit": claim.unit,
         "unit_as_printed": claim.unit_as_printed,
         "interpretation": {
@@ -69,9 +80,10 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "workload": verdict.workload,
         "phase": verdict.phase,
         "measured": spread(measured, claim.unit),
-        "aggregate": spread(verdict.aggregate, claim.unit),
+        "aggregate": spread(verdict.aggregate, whole),
+        "baseline": spread(verdict.baseline, whole),
         "n": seen.n if seen else None,
-        "worst": quantity(seen.worst, claim.unit) if seen else None,
+        "worst": quantity(seen.worst, claim.unit if measured else whole) if seen else None,
         "margin": number(verdict.margin),
         "reasons": plain(verdict.reasons),
         "next_step": verdict.next_step,

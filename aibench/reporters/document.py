@@ -9,8 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from aibench.model import Finding, RunRecord, Verdict
+from aibench.model.reference import Reference
+from aibench.reporters.beside import beside
 from aibench.reporters.claims import counts_by_status, verdict_rows
 from aibench.reporters.gaps import not_tested
+from aibench.reporters.sizing import sizing
 from aibench.reporters.values import plain
 from aibench.reporters.workloads import workload_part
 
@@ -18,8 +21,13 @@ from aibench.reporters.workloads import workload_part
 FORMAT = 1
 
 
-def document(record: RunRecord, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def document(
+    record: RunRecord, verdicts: Sequence[Verdict], references: Sequence[Reference] = ()
+) -> dict[str, Any]:
     """All that a reporter may show of ``record`` and of the ``verdicts`` that were reached on it.
+
+    With ``references`` there is a context: what each claim implies, and which of them stand
+    beside it.
 
     ``run.counts`` is False when the run as a whole counts for nothing; ``run.reasons`` say why.
     """
@@ -34,7 +42,9 @@ def document(record: RunRecord, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "plan": _plan(record),
         "summary": counts_by_status(verdicts),
         "verdicts": verdict_rows(verdicts),
+        "context": beside(verdicts, references, record.system) if references else {},
         "workloads": workloads,
+        "sizing": sizing(workloads, record.system, record.target),
         "not_tested": not_tested(record, verdicts, workloads),
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from aibench.model import READS, RunRecord, Status, Verdict
+from aibench.model import READS, Claim, RunRecord, Status, Verdict
 from aibench.stats.steady import hidden
 
 
@@ -38,17 +38,23 @@ def _untested_phases(workloads: Sequence[dict[str, Any]]) -> list[dict[str, str]
 
 
 def _untested_claims(verdicts: Sequence[Verdict]) -> list[dict[str, str]]:
-    gaps = []
+    absent: dict[str, list[Claim]] = {}
     parts: dict[str, dict[str, str]] = {}
     for verdict in verdicts:
         claim = verdict.claim
         if verdict.status is Status.NOT_TESTABLE_HERE:
             why = "; ".join(reason.message for reason in verdict.reasons) or "not on this rig"
-            gaps.append(_gap(claim.title, why))
-        if claim.untestable_part:
+            absent.setdefault(why, []).append(claim)
+        elif claim.untestable_part and verdict.status is not Status.NOT_TESTABLE:
             why = "no benchmark of one system can test this part of the claim"
             parts.setdefault(claim.id, _gap(f"“{claim.untestable_part}” ({claim.title})", why))
-    return [*gaps, *parts.values()]
+    return [*(_gap(_named(claims), why) for why, claims in absent.items()), *parts.values()]
+
+
+def _named(claims: Sequence[Claim]) -> str:
+    """The title of one claim, the names of several."""
+    names = tuple(dict.fromkeys(claim.id for claim in claims))
+    return claims[0].title if len(names) == 1 else f"claims {', '.join(names)}"
 
 
 def _hidden_rates(record: RunRecord) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from aibench.reporters import asking, feeding, figures, steadiness, wording
+from aibench.reporters import asking, beside, feeding, figures, folding, sizing, steadiness, wording
 from aibench.reporters.clean import cleaned
 from aibench.reporters.meanwhile import meanwhile
 
@@ -37,6 +37,9 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     return _environment().get_template("report.html.j2").render(
         document=shown,
+        told=folding.told(shown["verdicts"]),
+        folded=tuple(folding.folded(shown["verdicts"])),
+        sized=tuple(sizing.lines(shown["sizing"])),
         plots=_places(drawn),
         figures=embedded({name: figure for name, (_, figure) in drawn.items()}),
         css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
@@ -93,6 +96,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     environment.globals |= {"w": wording, "asked": asking.asked, "fed": feeding.fed}
+    environment.globals |= {"implied": beside.implied, "around": beside.around}
     environment.filters["tools"] = _tools
     environment.filters["evidence"] = _evidence
     environment.filters["steadiness"] = steadiness.sentence

@@ -1,10 +1,10 @@
 """The report for a pull request: GitHub's Markdown, with nothing in it that a record can steer."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from aibench.reporters import feeding, steadiness, wording
+from aibench.reporters import feeding, folding, sizing, steadiness, wording
 from aibench.reporters.clean import cleaned
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
@@ -32,7 +32,7 @@ def escaped(text: object) -> str:
 
 def _report(document: dict[str, Any]) -> Iterator[str]:
     run = document["run"]
-    yield f"### aibench {escaped(run['name'])}: {wording.headline(document['summary'])}"
+    yield f"### aibench {escaped(run['name'])}: {_headline(document)}"
     yield ""
     yield f"{escaped(wording.target(document))}. System: {escaped(wording.system(document))}."
     yield ""
@@ -41,21 +41,32 @@ def _report(document: dict[str, Any]) -> Iterator[str]:
         yield from _bullets(reason["message"] for reason in run["reasons"])
         yield ""
     if document["verdicts"]:
-        yield from _claims(document["verdicts"])
+        yield from _claims(folding.told(document["verdicts"]))
+        yield from _folded(document["verdicts"])
     yield from _results(document["workloads"])
     yield from _limits(document)
     yield from _warnings(document)
+    if found := list(sizing.lines(document["sizing"])):
+        yield f"#### {wording.SIZING}"
+        yield from _bullets(found)
+        yield ""
     yield "#### What was not tested"
     yield from _bullets(f"{gap['what']}: {gap['why']}" for gap in document["not_tested"])
     yield ""
     yield from _details(document)
 
 
+def _headline(document: dict[str, Any]) -> str:
+    return wording.headline(document["summary"], document["verdicts"])
+
+
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _claims(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+def _claims(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    if not rows:
+        return
     yield _row(("Verdict", "Claim, as printed", "Claimed", "Measured, typical [95 %]", "n", "Why"))
     yield _row(("---", "---", "---", "---", "--:", "---"))
     for row in rows:
@@ -73,6 +84,13 @@ def _claims(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
             )
         )
     yield ""
+
+
+def _folded(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    lines = list(folding.folded(rows))
+    if lines:
+        yield from _bullets(lines)
+        yield ""
 
 
 def _claimed(row: dict[str, Any]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from aibench.reporters import asking, feeding, steadiness, wording
+from aibench.reporters import asking, feeding, folding, sizing, steadiness, wording
 from aibench.reporters.clean import cleaned
 
 #: Colours of the sixteen that every terminal theme defines; the words say the same.
@@ -18,6 +18,10 @@ _STYLES = {
     "NOT_MET": "bold red",
     "INCONCLUSIVE": "bold yellow",
     "NOT_TESTABLE_HERE": "dim",
+    "NOT_TESTABLE": "dim",
+    "CONSISTENT": "cyan",
+    "INCONSISTENT": "magenta",
+    "INCONSISTENT_BOUND": "magenta",
     "REFERENCE_ONLY": "cyan",
 }
 
@@ -42,6 +46,7 @@ def _report(document: dict[str, Any]) -> Iterator[RenderableType]:
     yield from _claims(document)
     for workload in document["workloads"]:
         yield from _workload(workload)
+    yield from _sizing(document)
     yield from _gaps(document)
     yield Text()
     for line in wording.LEGEND:
@@ -75,22 +80,26 @@ def _section(title: str) -> Iterator[RenderableType]:
 
 
 def _claims(document: dict[str, Any]) -> Iterator[RenderableType]:
-    yield from _section(wording.headline(document["summary"]))
-    if not document["verdicts"]:
-        return
+    rows = folding.told(document["verdicts"])
+    yield from _section(wording.headline(document["summary"], document["verdicts"]))
+    if rows:
+        yield _claims_table(rows)
+    notes = [*_notes(rows), *folding.folded(document["verdicts"])]
+    if notes:
+        yield Text("\nwhy, and what next", style="dim")
+        yield _bullets(notes)
+
+
+def _claims_table(rows: Iterable[dict[str, Any]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("verdict", min_width=13, max_width=16)
     table.add_column("claim, as printed", ratio=1, overflow="fold")
     table.add_column("claimed", overflow="fold")
     table.add_column("measured [95 %]", overflow="fold")
     table.add_column("n", justify="right")
-    for row in document["verdicts"]:
+    for row in rows:
         table.add_row(*_claim_cells(row))
-    yield table
-    notes = list(_notes(document["verdicts"]))
-    if notes:
-        yield Text("\nwhy, and what next", style="dim")
-        yield _bullets(notes)
+    return table
 
 
 def _claim_cells(row: dict[str, Any]) -> Iterator[Text]:
@@ -129,7 +138,9 @@ def _measured(row: dict[str, Any]) -> Iterator[str]:
     if row["margin"] is not None:
         yield f"{wording.times(row['margin'])} the claim"
     yield f"worst {measured['printed_worst']}"
-    if row["aggregate"] and row["aggregate"]["printed"] != measured["printed"]:
+    if row["baseline"]:
+        yield f"{row['aggregate']['printed']} over {row['baseline']['printed']}"
+    elif row["aggregate"] and row["aggregate"]["printed"] != measured["printed"]:
         yield f"all: {row['aggregate']['printed']}"
 
 
@@ -211,6 +222,13 @@ def _phase_notes(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from wording.findings(phases)
     yield from steadiness.sentences(phases)
     yield from wording.limits(phases, brief=True)
+
+
+def _sizing(document: dict[str, Any]) -> Iterator[RenderableType]:
+    found = list(sizing.lines(document["sizing"]))
+    if found:
+        yield from _section(wording.SIZING)
+        yield _bullets(found)
 
 
 def _gaps(document: dict[str, Any]) -> Iterator[RenderableType]:

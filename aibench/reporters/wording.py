@@ -1,6 +1,6 @@
 """The words that all formats share, so that a verdict reads the same wherever it is shown."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aibench.units import (
@@ -18,6 +18,10 @@ SYMBOLS = {
     "NOT_MET": "✗",
     "INCONCLUSIVE": "?",
     "NOT_TESTABLE_HERE": "–",
+    "NOT_TESTABLE": "–",
+    "CONSISTENT": "≈",
+    "INCONSISTENT": "≉",
+    "INCONSISTENT_BOUND": "≉",
     "REFERENCE_ONLY": "○",
 }
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -28,7 +32,13 @@ _WORDS = {
     "MET": "met",
     "REFERENCE_ONLY": "reference only",
     "NOT_TESTABLE_HERE": "not testable here",
+    "NOT_TESTABLE": "not testable",
+    "CONSISTENT": "consistent",
+    "INCONSISTENT": "inconsistent",
+    "INCONSISTENT_BOUND": "beyond any storage",
 }
+#: The heading of the part on sizing.
+SIZING = "What it would serve"
 #: What a reader has to know to read a report; the last lines of every format.
 LEGEND = (
     "Typical is the middle of n repeats, [ ] its 95 % interval. GB is 10⁹ bytes.",
@@ -41,13 +51,14 @@ def verdict(row: dict[str, Any]) -> str:
     return f"{SYMBOLS[row['status']]} {row['word']}"
 
 
-def headline(summary: dict[str, int]) -> str:
-    """``6 claims: 1 not met, 1 met, 4 reference only``."""
-    total = sum(summary.values())
+def headline(summary: dict[str, int], rows: Sequence[dict[str, Any]]) -> str:
+    """``6 claims: 1 not met, 1 met, 4 reference only``; readings too, where they are more."""
+    total, claims = sum(summary.values()), len({row["claim"] for row in rows})
     if not total:
         return "No claim was judged."
     parts = ", ".join(f"{count} {_WORDS[status]}" for status, count in summary.items())
-    return f"{counted(total, 'claim')}: {parts}"
+    readings = "" if claims == total else f" in {counted(total, 'reading')}"
+    return f"{counted(claims, 'claim')}{readings}: {parts}"
 
 
 def counted(number: int, noun: str) -> str:

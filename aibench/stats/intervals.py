@@ -100,7 +100,7 @@ def spread(values: Sequence[float]) -> float:
     return max(_deviation([math.log(value) for value in values]), RESOLUTION)
 
 
-def per_unit(total: Estimate, units: int) -> Estimate:
+def per_unit(total: Estimate, units: float) -> Estimate:
     """``total`` divided by the number of ``units`` that it came from; the interval scales."""
     return replace(
         total,

@@ -14,7 +14,7 @@ from aibench.store import Writer
 from tests import build
 
 NAMES = [
-    *("run", "plan", "doctor", "list", "show", "report", "judge"),
+    *("run", "plan", "doctor", "list", "show", "report", "judge", "impact"),
     *("check", "baseline", "history", "verify", "clean"),
 ]
 
@@ -51,7 +51,10 @@ def test_all_commands_are_listed() -> None:
     assert "3 inconclusive" in " ".join(" ".join(lines).split())
 
 
-@pytest.mark.parametrize("what", ["workloads", "suites", "kinds", "claims", "engines", "formats"])
+@pytest.mark.parametrize(
+    "what",
+    ["workloads", "suites", "kinds", "claims", "references", "reasons", "engines", "formats"],
+)
 def test_lists(what: str) -> None:
     """Each list fits 80 columns, and as JSON it has a name and a line for each entry."""
     shown = call("list", what).output

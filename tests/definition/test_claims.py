@@ -1,18 +1,24 @@
-"""Claim files: the shipped catalogue against its sources, and every mistake with its place."""
+"""Claim files: what they may hold, and every mistake with its place."""
 
+import json
+import tomllib
 from pathlib import Path
 
+import jsonschema
 import pytest
+from click.testing import CliRunner
 
-from aibench.definition.claims import load_claims
+from aibench.cli.show_command import command as show
+from aibench.definition.claims import json_schema, load_claims
 from aibench.errors import DefinitionError, Refused
-from aibench.judge import judge
-from aibench.metrics import metrics
-from aibench.model import Claim, Operation, Status, SyncPolicy
-from tests.build import measurement, phase, plan, record, sample, stage
+from aibench.model import (
+    BaselineSource,
+    Claim,
+    ClaimKind,
+    Means,
+)
 
 CATALOGUE = Path(__file__).parents[2] / "results" / "claims"
-QUOTES = Path(__file__).parents[1] / "data" / "quotes"
 
 GOOD = """
 [[claims]]
@@ -33,17 +39,6 @@ interpretations = [{ id = "a", value = "1GB/s" }, { id = "b", value = "1GiB/s", 
 """
 
 
-def shipped() -> list[Claim]:
-    """All claims of the catalogue."""
-    return [claim for path in sorted(CATALOGUE.glob("*.toml")) for claim in load_claims(path)]
-
-
-def one(name: str) -> Claim:
-    """The shipped claim of that name."""
-    (found,) = (claim for claim in shipped() if claim.id == name)
-    return found
-
-
 def written(tmp_path: Path, text: str) -> Path:
     """A claim file with that text."""
     path = tmp_path / "claims.toml"
@@ -56,76 +51,6 @@ def mistakes(tmp_path: Path, text: str) -> list[str]:
     with pytest.raises(DefinitionError) as caught:
         load_claims(written(tmp_path, text))
     return [mistake.removeprefix(f"{tmp_path}/") for mistake in caught.value.mistakes]
-
-
-# --- the catalogue
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "unit", "printed", "scope", "place"),
-    [("A3-03", 400 * 10**9, "B/s", "400GB/s", "chassis", ("block", "seq-read")),
-     ("A3-04", 12 * 10**6, "op/s", "1200万IOPS", "chassis", ("block", "rand-read")),
-     ("MT-07", 90 * 10**9, "B/s", "90GB/s", "storage unit", ("block", "seq-read")),
-     ("MT-08", 50 * 10**9, "B/s", "50GB/s", "storage unit", ("block", "seq-write")),
-     ("H3-01-READ", 20 * 10**9, "B/s", "20GB/s+", "node", ("block", "seq-read")),
-     ("H3-01-WRITE", 20 * 10**9, "B/s", "20GB/s+", "node", ("block", "seq-write")),
-     ("H3-02", 300_000, "op/s", "30萬IOPS", "node", ("block", "rand-read"))],
-)  # fmt: skip
-def test_the_six_absolute_figures(
-    name: str, value: int, unit: str, printed: str, scope: str, place: tuple[str, str]
-) -> None:
-    """The catalogue holds each printed figure in its base unit, per its unit, with its test."""
-    claim = one(name)
-    assert [reading.value for reading in claim.interpretations] == [value]
-    assert (claim.unit, claim.scope, claim.direction) == (unit, scope, ">=")
-    assert printed in claim.quote
-    assert claim.phases == (place,)
-
-
-@pytest.mark.parametrize("claim", shipped(), ids=lambda claim: claim.id)
-def test_each_quote_stands_in_its_source(claim: Claim) -> None:
-    """A quote is verbatim: it is found in the kept passage of the file that it names."""
-    assert claim.quote in (QUOTES / claim.source).read_text()
-
-
-@pytest.mark.parametrize("claim", shipped(), ids=lambda claim: claim.id)
-def test_each_claim_says_what_its_source_leaves_out(claim: Claim) -> None:
-    """Each claim has a date, conditions that are stated and unstated, and its defects."""
-    assert claim.date
-    assert claim.stated
-    assert claim.unstated
-    assert claim.defects
-    assert claim.origin.endswith(".toml")
-
-
-@pytest.mark.parametrize("claim", shipped(), ids=lambda claim: claim.id)
-def test_each_claim_can_be_tested_by_its_phases(claim: Claim) -> None:
-    """The metric of each claim is one that its phase gives, in the claim's unit."""
-    reads = {"seq-read": True, "rand-read": True, "seq-write": False, "rand-write": False}
-    for kind, name in claim.phases:
-        assert kind == "block"
-        operation = Operation.READ_BLOCKS if reads[name] else Operation.WRITE_BLOCKS
-        made = phase(name=name, operation=operation, sync=SyncPolicy.END)
-        given = {(m.name, m.unit) for m in metrics(made, sample(measurement=measurement()))}
-        assert (claim.metric, claim.unit) in given
-        run = record(
-            *(sample(n, workload="b", phase=name) for n in range(3)),
-            plan=plan(stage(workload="b", kind="block", phases=(made,))),
-        )
-        (verdict,) = judge(run, [claim], None)
-        assert verdict.status is Status.REFERENCE_ONLY
-
-
-def test_names_are_unique_in_the_catalogue() -> None:
-    """A claim can be chosen by its name alone."""
-    names = [claim.id for claim in shipped()]
-    assert len(set(names)) == len(names)
-
-
-def test_units_that_the_source_leaves_open_stay_open() -> None:
-    """The storage unit of KUAE is not defined, so the catalogue does not define it either."""
-    assert one("MT-07").unit_definition == one("MT-08").unit_definition == ""
-    assert "5U" in one("A3-03").unit_definition
 
 
 # --- reading a file
@@ -167,7 +92,7 @@ def test_all_mistakes_of_all_claims_are_told_at_once(tmp_path: Path) -> None:
     ]
     assert "is missing" in found[0]
     assert "'>=' or '<='" in found[1]
-    assert "unknown key; known: configuration, date," in found[3]
+    assert "unknown key; known: axis, baseline, bound," in found[3]
     assert "for example 'block/seq-read'" in found[4]
 
 
@@ -179,12 +104,12 @@ def test_all_mistakes_of_all_claims_are_told_at_once(tmp_path: Path) -> None:
      ('"1GB/s" }', "true }", "has to be text with a unit, or a whole number, not True"),
      ('id = "b"', 'id = "a"', "an id of its own"),
      ('unit = "B/s"', 'unit = "op/s"', "has to be 'B/s' for read_bandwidth"),
-     ('unit = "B/s"', 'unit = "GB/s"', "'B/s', 'op/s' or 'ns'"),
+     ('unit = "B/s"', 'unit = "GB/s"', "'share', '1' or 'points'"),
      ('id = "X-1"', 'id = "../X"', "pattern"),
      ('title = "X reads"', 'title = "\\u001b[2J"', "control characters"),
      ('scope = "node"', 'scope = "node"\ntolerance = nan', "tolerance"),
      ('scope = "node"', 'scope = "node"\nsmallest_n = 2', "smallest_n"),
-     ('phases = ["block/seq-read", "load/read"]', "phases = []", "at least 1 item")],
+     ('phases = ["block/seq-read", "load/read"]', "phases = []", "phases: is missing")],
 )  # fmt: skip
 def test_a_mistake_is_told_with_what_would_be_right(
     tmp_path: Path, old: str, new: str, said: str
@@ -233,3 +158,178 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """A claim file that is not there is refused by its name."""
     with pytest.raises(Refused, match=r"none\.toml: no such file"):
         load_claims(tmp_path / "none.toml")
+
+
+# --- what a table may hold
+
+SHORT = """
+[[claims]]
+id = "X-2"
+title = "X resumes four times as fast"
+vendor = "X"
+product = "Box"
+quote = "4x"
+source = "leaflet.txt"
+date = "2024-01-01"
+"""
+RATIO = """
+kind = "ratio"
+metric = "makespan"
+direction = ">="
+phases = ["checkpoint_load/load"]
+interpretations = [{ id = "times-4", value = 4 }, { id = "plus-4", value = 5.0, note = "4 more" }]
+"""
+
+
+def loaded(tmp_path: Path, rest: str) -> Claim:
+    """The one claim of `SHORT` with the keys of ``rest``."""
+    (claim,) = load_claims(written(tmp_path, SHORT + rest))
+    return claim
+
+
+def test_a_ratio_names_its_metric_and_its_baseline(tmp_path: Path) -> None:
+    """A ratio is a plain number over a baseline, which is another system unless it says so."""
+    claim = loaded(tmp_path, RATIO + 'baseline = { from = "first-epoch", description = "cold" }')
+    assert (claim.kind, claim.testability) == (ClaimKind.RATIO, Means.COMPARISON)
+    assert [reading.value for reading in claim.interpretations] == [4, 5.0]
+    assert (claim.unit, claim.scope) == ("1", "system")
+    assert claim.baseline is not None
+    assert claim.baseline.source is BaselineSource.FIRST_EPOCH
+    figure = loaded(tmp_path, RATIO + 'baseline = { unit = "ns", value = "10s" }').baseline
+    assert figure is not None
+    assert (figure.value, figure.unit) == (10 * 10**9, "ns")
+    named = loaded(tmp_path, RATIO).baseline
+    assert named is not None
+    assert (named.source, named.named) == (BaselineSource.RECORDS, False)
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind", "value", "tolerance"),
+    [('metric = "latency_p99"\nunit = "ns"\nvalue = "5ms"', ClaimKind.LATENCY, 5_000_000, 0.05),
+     ('metric = "makespan"\nunit = "ns"\nvalue = "2h"', ClaimKind.DURATION, 7200 * 10**9, 0.05),
+     ('metric = "utilisation"\nunit = "share"\nvalue = "90 %"', ClaimKind.UTILISATION, 0.9, 0),
+     ('metric = "stall_share"\nunit = "share"\nvalue = 0', ClaimKind.UTILISATION, 0, 0),
+     ('metric = "iops"\nunit = "op/s"\nvalue = 300_000', ClaimKind.IOPS, 300_000, 0.05),
+     ('kind = "functional"\nmetric = "wrong_bytes"\nunit = "B"\nvalue = "0B"',
+      ClaimKind.FUNCTIONAL, 0, 0),
+     ('kind = "scaling"\nmetric = "read_bandwidth"\nvalue = 0.9', ClaimKind.SCALING, 0.9, 0.05)],
+)  # fmt: skip
+def test_the_kind_follows_from_unit_and_metric(
+    tmp_path: Path, keys: str, kind: ClaimKind, value: float, tolerance: float
+) -> None:
+    """A plain figure needs no kind; bars that are shares, and wrong bytes, allow no tolerance."""
+    text = f'{keys}\ndirection = "<="\nscope = "node"\nphases = ["train/accelerators-*"]\n'
+    claim = loaded(tmp_path, text)
+    assert (claim.kind, claim.interpretations[0].value) == (kind, value)
+    assert (claim.tolerance, claim.interpretations[0].id) == (tolerance, "as-printed")
+
+
+def test_readings_may_differ_in_what_is_measured(tmp_path: Path) -> None:
+    """Where the source does not say reading or writing, one claim has a reading for each."""
+    claim = loaded(
+        tmp_path,
+        """
+metric = "read_bandwidth"
+direction = ">="
+unit = "B/s"
+scope = "node"
+phases = ["block/seq-read"]
+[[claims.interpretations]]
+id = "read"
+value = "20GB/s"
+[[claims.interpretations]]
+id = "write"
+value = "20GB/s"
+metric = "write_bandwidth"
+phases = ["block/seq-write"]
+""",
+    )
+    read, write = (claim.under(reading) for reading in claim.interpretations)
+    assert (read.metric, read.phases) == ("read_bandwidth", (("block", "seq-read"),))
+    assert (write.metric, write.phases) == ("write_bandwidth", (("block", "seq-write"),))
+    assert write.unit == "B/s"
+
+
+def test_what_can_never_be_tested_needs_no_metric(tmp_path: Path) -> None:
+    """A claim on something else than storage is kept with the reason, and with no test."""
+    claim = loaded(tmp_path, 'untestable = "gpu_scheduling"\nvalue_as_printed = "70%→90%"\n')
+    assert (claim.testability, claim.untestable) == (Means.NEVER, "gpu_scheduling")
+    assert (claim.phases, claim.interpretations[0].value) == ((), None)
+
+
+def test_a_model_says_what_it_assumes(tmp_path: Path) -> None:
+    """A claim on a cluster names its model, and each assumption is a number or a range."""
+    text = """
+kind = "ratio"
+value = 1.30
+[claims.model]
+name = "goodput"
+inputs = ["write bandwidth"]
+[claims.model.assumed]
+nodes = 125
+mtbf_s = [10_000, 40_000]
+"""
+    model = loaded(tmp_path, text).model
+    assert model is not None
+    assert (model.name, model.inputs) == ("goodput", ("write bandwidth",))
+    assert model.assumed == {"nodes": (125.0, 125.0), "mtbf_s": (10_000.0, 40_000.0)}
+    assert loaded(tmp_path, text).testability is Means.MODEL
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [(RATIO.replace('metric = "makespan"', ""), "metric: is missing"),
+     (RATIO.replace('direction = ">="', ""), "direction: is missing"),
+     (RATIO.replace('"ratio"', '"iops"'), "unit: is missing"),
+     (RATIO + 'unit = "B/s"', "has to be '1' or 'points' for a claim of the kind ratio"),
+     (RATIO + "value = 4", "has to be left out where 'value' is given"),
+     (RATIO.replace("value = 4 ", 'value = "4" '), "a number, such as 8 or 1.5, not '4'"),
+     (RATIO.replace("value = 4 ", "value = nan "), "above 0"),
+     (RATIO.replace("value = 4 ", "value = -4 "), "above 0"),
+     (RATIO.replace("value = 4 ", "value = 1e300 "), "too large"),
+     (RATIO.replace("value = 4 ", f"value = 0x{'f' * 9000} "), "a number of too many digits"),
+     (RATIO.replace("value = 4 ", "value = 4, unit = 'share' "), "a number from 0 to 1"),
+     (RATIO.replace("value = 4 ", "value = 'x %', unit = 'share' "), "such as '90 %'"),
+     (RATIO.replace('{ id = "times-4", value = 4 }', '{ id = "a" }'), "has no value to be tested"),
+     (RATIO + 'untestable = "market"\ntestability = "direct"', "whose testability is 'never'"),
+     (RATIO + 'needs = ["luck"]', "needs_second_protocol"),
+     (RATIO + 'model = { name = "goodput", assumed = { x = [2, 1] } }', "finite and in order"),
+     (RATIO + 'phases = []', "TOML"),
+     (RATIO + 'kind = 3', "TOML"),
+     (RATIO + 'axis = "racks"', "has to be 'units'"),
+     (RATIO + 'baseline = { from = "memory" }', "has to be 'records'"),
+     (RATIO + 'baseline = { value = "10s" }', "needs 'unit' beside it"),
+     (RATIO + 'baseline = { unit = "ns", value = 10 }', "has to be text, such as '5s'")],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_a_mistake(tmp_path: Path, rest: str, said: str) -> None:
+    """What a kind of claim needs and what excludes another key is told with what would be right."""
+    if said == "TOML":
+        assert mistakes(tmp_path, SHORT + rest)
+    else:
+        assert any(said in mistake for mistake in mistakes(tmp_path, SHORT + rest))
+
+
+def test_the_json_schema_is_for_editors() -> None:
+    """``aibench show claims --schema`` prints a JSON Schema that tells good files from bad ones."""
+    done = CliRunner().invoke(show, ["claims", "--schema"])
+    schema = json.loads(done.output)
+    assert schema == json_schema()
+    checker = jsonschema.Draft202012Validator(schema)
+    checker.check_schema(schema)
+    for path in CATALOGUE.glob("*.toml"):
+        assert not list(checker.iter_errors(tomllib.loads(path.read_text())))
+    good = SHORT + RATIO
+    assert not list(checker.iter_errors(tomllib.loads(good)))
+    bad = good.replace("date", "dates").replace('">="', '">"').replace("checkpoint_load/", "/")
+    told = " ".join(error.message for error in checker.iter_errors(tomllib.loads(bad)))
+    assert "'date' is a required property" in told
+    assert "'dates' was unexpected" in told
+    assert "'>' is not one of" in told or "'>' is not valid" in told
+    assert "'/load' does not match" in told
+
+
+def test_only_claims_have_a_json_schema() -> None:
+    """Another name with ``--schema`` is refused with the one that there is."""
+    done = CliRunner().invoke(show, ["block", "--schema"])
+    assert done.exit_code != 0
+    assert "known: claims" in str(done.exception) + done.output

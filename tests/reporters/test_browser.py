@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from aibench.history import histories, rows, trend
+from aibench.impact import impact
 from aibench.reporters import trends, trends_html
 from aibench.reporters.document import document
 from aibench.reporters.html import render
-from tests import build, past
+from aibench.reporters.impact import document as described
+from aibench.reporters.impact import html as projected
+from tests import build, past, projecting
 from tests.reporters import hostile, records, verdicts
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -126,3 +129,15 @@ def test_the_browser_test_sees_errors(tmp_path: Path, profile: Path) -> None:
     broken = text.replace("</main>", "<script>alert(1)</script><img src='http://x/y'></main>")
     seen = opened(broken, tmp_path, profile)
     assert any("Content Security Policy" in line for line in seen.console)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_projection_is_drawn(dark: bool, tmp_path: Path, profile: Path) -> None:
+    """A projection opens with the network cut, draws curve and ranges, and logs no error."""
+    text = projected.render(described(impact(projecting.cluster())))
+    options = ("--force-dark-mode", "--blink-settings=preferredColorScheme=0") if dark else ()
+    seen = opened(text, tmp_path, profile, *options)
+    assert (seen.console, seen.errors) == ([], [])
+    assert seen.scheme == ("dark" if dark else "light")
+    assert seen.plots == 2
+    assert seen.drawn >= seen.plots

@@ -12,19 +12,22 @@ const LIGHT = {
   ink: "#16202b", quiet: "#55616f", line: "#d9dee5", card: "#ffffff",
   repeats: ["#0072b2", "#d55e00", "#009e73", "#b0568c", "#8a6d00", "#2f8fc4", "#444444"],
   MET: "#00664d", NOT_MET: "#b3311c", INCONCLUSIVE: "#7a5200", REFERENCE_ONLY: "#0b5cad",
-  NOT_TESTABLE_HERE: "#55616f", claim: "#16202b", tolerance: "rgba(0,114,178,0.16)",
+  NOT_TESTABLE_HERE: "#55616f", CONSISTENT: "#0b5cad", INCONSISTENT: "#8f3f86",
+  INCONSISTENT_BOUND: "#8f3f86", claim: "#16202b", tolerance: "rgba(0,114,178,0.16)",
   window: "rgba(0,114,178,0.10)", cliff: "#b3311c",
 };
 const DARK = {
   ink: "#e8edf3", quiet: "#a3afbd", line: "#323d4a", card: "#1a212a",
   repeats: ["#56b4e9", "#f0a15f", "#3fd1a2", "#e39ac7", "#f0e442", "#9fd4f5", "#cccccc"],
   MET: "#4fd1a5", NOT_MET: "#ff8f73", INCONCLUSIVE: "#f0bf52", REFERENCE_ONLY: "#7cb8f5",
-  NOT_TESTABLE_HERE: "#a3afbd", claim: "#e8edf3", tolerance: "rgba(86,180,233,0.22)",
+  NOT_TESTABLE_HERE: "#a3afbd", CONSISTENT: "#7cb8f5", INCONSISTENT: "#e39ac7",
+  INCONSISTENT_BOUND: "#e39ac7", claim: "#e8edf3", tolerance: "rgba(86,180,233,0.22)",
   window: "rgba(86,180,233,0.14)", cliff: "#ff8f73",
 };
 const SYMBOLS = {
   MET: "circle", NOT_MET: "x", INCONCLUSIVE: "diamond", REFERENCE_ONLY: "circle-open",
-  NOT_TESTABLE_HERE: "square-open",
+  NOT_TESTABLE_HERE: "square-open", CONSISTENT: "triangle-up-open",
+  INCONSISTENT: "triangle-down-open", INCONSISTENT_BOUND: "triangle-down",
 };
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset" };
 const figures = JSON.parse(document.getElementById("figures").textContent);

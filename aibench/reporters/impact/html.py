@@ -1,0 +1,44 @@
+"""The projection as one HTML file that opens with no network, like the report of a run."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from aibench.reporters import html
+from aibench.reporters.clean import cleaned
+from aibench.reporters.impact import figures, words
+
+_TEMPLATES = Path(html.__file__).parent / "templates"
+
+
+def render(document: dict[str, Any], *, width: int = 80, color: bool = False) -> str:
+    """``document`` as one page: light and dark, screen and print, the same bytes each time.
+
+    ``width`` and ``color`` are the reader's affair here.
+    """
+    del width, color
+    shown = cleaned(document)
+    drawn = {"goodput": figures.goodput(shown), "swings": figures.swings(shown)}
+    known = {name: figure for name, figure in drawn.items() if figure is not None}
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    return _environment().get_template("impact.html.j2").render(
+        document=shown,
+        heights={name: figure["layout"]["height"] for name, figure in known.items()},
+        figures=html.embedded(known),
+        css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        script=script,
+        plotly=html.plotly_source(),
+        policy=html.policy(html.plotly_source(), script),
+    )  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.globals |= {"w": words}
+    return environment

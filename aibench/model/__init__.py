@@ -1,6 +1,7 @@
 """The nouns: frozen values that touch nothing. Bytes, nanoseconds and counts inside."""
 
 from aibench.model.accelerators import Accelerators
+from aibench.model.checkpoints import Dataset, Indexing, Resume, Slice
 from aibench.model.claim import Claim, Estimate, Interpretation, Status, System, Verdict
 from aibench.model.metric import Metric
 from aibench.model.operation import READS, WRITES, Operation
@@ -9,13 +10,12 @@ from aibench.model.plan import (
     Order,
     Phase,
     Plan,
-    Population,
-    Sizes,
     Stage,
     SyncPolicy,
     Transform,
     Workload,
 )
+from aibench.model.population import Population, Sizes
 from aibench.model.record import Environment, RunRecord, Target
 from aibench.model.sample import (
     Accelerated,
@@ -43,11 +43,13 @@ __all__ = [
     "CacheState",
     "Ceiling",
     "Claim",
+    "Dataset",
     "Environment",
     "Estimate",
     "Evidence",
     "Finding",
     "Histogram",
+    "Indexing",
     "Interpretation",
     "Measurement",
     "Metric",
@@ -58,11 +60,13 @@ __all__ = [
     "Phase",
     "Plan",
     "Population",
+    "Resume",
     "RunRecord",
     "Sample",
     "Series",
     "Serving",
     "Sizes",
+    "Slice",
     "Stage",
     "Status",
     "SyncPolicy",

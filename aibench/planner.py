@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from aibench.capacity import searched
 from aibench.definition.source import toml
 from aibench.definition.workloads import WorkloadFile
 from aibench.engine import Engine
@@ -165,7 +166,7 @@ def _costs(stages: Sequence[Stage]) -> _Costs:
         if stage.refusal is not None:
             continue
         scratch: dict[str, Phase] = {}
-        for phase in stage.phases:
+        for phase in (*stage.prepared, *stage.measured[-searched(stage) :]):
             times = stage.repeats if phase.measured else 1
             _add(costs, phase, times)
             if phase.population.persistent:

@@ -4,12 +4,14 @@ Yields samples one at a time, and keeps nothing: what a run leaves is for the st
 """
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Literal
 
+from aibench.capacity import next_level, searched
 from aibench.engine import Engine, Report, Site
 from aibench.engines.null import NullEngine
 from aibench.engines.posix import PosixEngine
@@ -49,8 +51,26 @@ def _unhindered(phase: Phase) -> Phase:
     """``phase`` for as long as a calibration takes, as fast as it can be."""
     asked = phase.accelerators
     if asked:
-        asked = replace(asked, compute_ns=0, steps=0)
+        asked = replace(asked, compute_ns=0, distribution="fixed", listed=(), steps=0)
     return replace(phase, runtime_ns=_CALIBRATION_NS, rate=0.0, accelerators=asked)
+
+
+def _turns(stage: Stage, samples: Sequence[Sample]) -> Iterator[tuple[Phase, int]]:
+    """Which repeat of which phase is next, after ``samples`` of this stage, which grow meanwhile.
+
+    Phases take turns; those of a search have all their repeats, and then it is decided which
+    phase is next.
+    """
+    while searched(stage):
+        if (level := next_level(stage, samples)) is None:
+            return
+        done = {sample.repeat for sample in samples if sample.phase == level.name}
+        yield level, min(set(range(stage.repeats)) - done)
+    done_before = {(sample.phase, sample.repeat) for sample in samples}
+    for repeat in range(stage.repeats):
+        for phase in stage.measured:
+            if (phase.name, repeat) not in done_before:
+                yield phase, repeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +108,11 @@ class Runner:
     listen: Listener
     allow_drop: bool = True
 
-    def run(
-        self, plan: Plan, done: frozenset[tuple[str, str, int]] = frozenset()
-    ) -> Generator[Sample, None, None]:
+    def run(self, plan: Plan, kept: Sequence[Sample] = ()) -> Generator[Sample, None, None]:
         """The samples of all stages that are not refused, in order.
 
-        Those whose workload, phase and repeat are in ``done`` are left out; of a stage with
-        nothing left to measure nothing is prepared either.
+        Those that are ``kept`` from before are left out; of a stage with nothing left to measure
+        nothing is prepared either. What a search measures follows from what it found.
 
         Scratch files are removed however it ends, also those of a run that was killed before, as
         far as the target still lets itself be written. `errors.RunFailed` when it can't go on.
@@ -103,7 +121,7 @@ class Runner:
             clean_scratch(self.workspace)
             for stage in plan.stages:
                 if stage.refusal is None:
-                    yield from self._stage(stage, plan.seed, done)
+                    yield from self._stage(stage, plan.seed, kept)
                     clean_scratch(self.workspace)
         except OSError as error:
             raise failure(error) from error
@@ -119,27 +137,20 @@ class Runner:
                 clean_scratch(self.workspace)  # no second one comes
                 raise
 
-    def _stage(
-        self, stage: Stage, seed: int, done: frozenset[tuple[str, str, int]]
-    ) -> Iterator[Sample]:
-        missing = [
-            (phase, repeat)
-            for repeat in range(stage.repeats)
-            for phase in stage.measured
-            if (stage.workload, phase.name, repeat) not in done
-        ]
-        if not missing:
+    def _stage(self, stage: Stage, seed: int, kept: Sequence[Sample]) -> Iterator[Sample]:
+        samples = [sample for sample in kept if sample.workload == stage.workload]
+        turns = _turns(stage, samples)
+        first = next(turns, None)
+        if first is None:
             return
         for phase in stage.prepared:
             self.prepare(stage, phase, seed)
-        wanted = {phase.name for phase, _ in missing}
-        ceilings = {
-            phase.name: self._ceiling(stage, phase, seed)
-            for phase in stage.measured
-            if phase.name in wanted
-        }
-        for phase, repeat in missing:
-            yield self._sample(stage, phase, repeat, seed, ceilings[phase.name])
+        ceilings: dict[str, Ceiling | None] = {}
+        for phase, repeat in chain([first], turns):
+            if phase.name not in ceilings:
+                ceilings[phase.name] = self._ceiling(stage, phase, seed)
+            samples.append(self._sample(stage, phase, repeat, seed, ceilings[phase.name]))
+            yield samples[-1]
 
     def prepare(self, stage: Stage, phase: Phase, seed: int) -> None:
         """Complete the data set of a preparing phase; nothing to do where it is complete."""
@@ -183,14 +194,14 @@ class Runner:
             total_ns=_CALIBRATION_NS,
         )
         self.listen(step, 0, 0)
-        if phase.operation in LOOPS:
+        calibrate = getattr(self.engines[stage.engine], "ceiling", None)
+        if calibrate is not None:
+            measured = calibrate(phase, self._site(seed))
+        elif phase.operation in LOOPS:
             measured = NullEngine().run(_unhindered(phase), self._site(seed), lambda *_: None)
         else:
-            calibrate = getattr(self.engines[stage.engine], "ceiling", None)
-            if calibrate is None:
-                return None
-            measured = calibrate(phase, self._site(seed))
-        if measured.operations == 0 or measured.elapsed_ns == 0:
+            return None
+        if measured is None or measured.operations == 0 or measured.elapsed_ns == 0:
             return None
         return Ceiling(
             operations=measured.operations,

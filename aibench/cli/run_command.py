@@ -214,8 +214,8 @@ class _Session:
         self, workspace: Workspace, client: Environment, patience_ns: int
     ) -> Generator[Sample, None, None]:
         """The samples of the run as they come; its progress is shown."""
-        done = self.asked.resumed.done if self.asked.resumed else frozenset()
-        progress = Progress(self.asked.plan, len(done))
+        kept = self.asked.resumed.kept if self.asked.resumed else ()
+        progress = Progress(self.asked.plan, len(kept))
         runner = Runner(
             workspace=workspace,
             target=self.asked.target,
@@ -226,7 +226,7 @@ class _Session:
             listen=progress,
         )
         try:
-            with closing(runner.run(self.asked.plan, done)) as samples:
+            with closing(runner.run(self.asked.plan, kept)) as samples:
                 yield from samples
         finally:
             progress.finish()

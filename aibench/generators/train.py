@@ -6,10 +6,11 @@ utilisation.
 """
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from aibench.capacity import levels_at_most
 from aibench.definition.fields import Duration
 from aibench.generators.accelerators import settings_of
 from aibench.generators.common import Workers, layout
@@ -23,16 +24,24 @@ _Each = Annotated[int, Field(ge=1, le=256, strict=True)]
 #: A longer one would look like a target that hangs.
 _LONGEST_NS = 60 * 10**9
 _LEAST_STEPS = 2
+#: The largest number that a search goes up to: each one is a phase of the plan.
+_MOST_SEARCHED = 128
+
+_Compute = Annotated[Duration, Field(gt=0, le=_LONGEST_NS)]
 
 
 class Settings(Data):
     """The settings of a train workload; those of a ``preset`` stand where none of one's own do.
 
     ``accelerators`` are the levels, each a phase: so many accelerators, with ``loaders`` each that
-    have up to ``prefetch`` batches ahead. An ``accelerator`` of the preset decides the batch and
-    the time that it computes, ``compute``; with ``compute_sigma`` that is the mean of a lognormal
-    distribution. With ``barrier`` they end each step together. ``decode`` is the time of one core
-    that a loader spends on a sample: none where not asked for. From the utilisation ``bar`` on
+    have up to ``prefetch`` batches ahead. With ``search`` they are found instead: the largest
+    number up to it that is fed. An ``accelerator`` of the preset decides the batch and the time
+    that it computes, ``compute``. With ``compute_sigma`` that is the mean of a
+    ``compute_distribution``: the standard deviation of the logarithm of a ``lognormal`` one, or in
+    shares of the mean that of a ``normal`` one (cut at 0 and at twice the mean) or a ``gamma`` one.
+    Of the times in ``compute_times``, given instead, each is as likely as the others. With
+    ``barrier`` accelerators end each step together. ``decode`` is the time of one core that a
+    loader spends on a sample: none where not asked for. From the utilisation ``bar`` on
     accelerators count as fed.
 
     A phase ends after an epoch, after ``steps`` where there are fewer, or goes on over epochs for
@@ -43,8 +52,11 @@ class Settings(Data):
     preset: str = ""
     accelerator: str = ""
     accelerators: Annotated[tuple[_Level, ...], Field(min_length=1)] = (1, 2, 4, 8)
-    compute: Annotated[Duration, Field(gt=0, le=_LONGEST_NS)]
+    search: Annotated[int, Field(ge=0, le=_MOST_SEARCHED, strict=True)] = 0
+    compute: _Compute | None = None
     compute_sigma: Annotated[float, Field(ge=0, le=2)] = 0.0
+    compute_distribution: Literal["lognormal", "normal", "gamma"] = "lognormal"
+    compute_times: Annotated[tuple[_Compute, ...], Field(max_length=4096)] = ()
     loaders: _Each = 4
     prefetch: _Each = 2
     barrier: bool = True
@@ -66,6 +78,10 @@ class Settings(Data):
     def _has_model(self) -> "Settings":
         if self.accelerator and not self.preset:
             raise ValueError("'accelerator' is one of a preset's; without one, set 'compute'")
+        if self.compute is None and not self.compute_times:
+            raise ValueError("how long a batch is computed is missing: set 'compute', or a preset")
+        if self.compute_times and self.compute_sigma:
+            raise ValueError("'compute_times' are a distribution themselves: no 'compute_sigma'")
         return self
 
     @field_validator("accelerators")
@@ -83,37 +99,72 @@ def spread(loaders: int, wanted: int) -> tuple[int, int]:
     return processes, loaders // processes
 
 
-def _level(settings: Settings, request: Request, count: int) -> Phase:
-    asked = Accelerators(
+def _accelerators(settings: Settings, count: int, searched: int) -> Accelerators:
+    """``count`` accelerators as the settings have them."""
+    times, distribution = settings.compute_times, settings.compute_distribution
+    mean = sum(times) // len(times) if times else settings.compute
+    assert mean is not None
+    return Accelerators(
         count=count,
         loaders=settings.loaders,
         prefetch=settings.prefetch,
-        compute_ns=settings.compute,
+        compute_ns=mean,
+        distribution="listed" if times else distribution if settings.compute_sigma else "fixed",
         sigma=settings.compute_sigma,
+        listed=times,
         barrier=settings.barrier,
         steps=settings.steps,
         decode_ns=settings.decode,
         bar=settings.bar,
+        searched=searched,
     )
+
+
+def _level(settings: Settings, request: Request, count: int, searched: int = 0) -> Phase:
+    asked = _accelerators(settings, count, searched)
     split = spread(asked.seats, settings.processes or 2 * request.cpus)
-    phase = replace(
+    return replace(
         reading(settings, request, *split),
         name=f"accelerators-{count}",
         accelerators=asked,
         runtime_ns=settings.runtime,
     )
-    steps = steps_asked(phase, asked)
-    if steps < _LEAST_STEPS:
-        raise ValueError(
-            f"the data are enough for {steps} steps of {count} accelerators, whose first step does "
-            f"not count; use more files, or samples, for {asked.seats} loaders"
-        )
-    return phase
+
+
+def _steps(level: Phase) -> int:
+    """How many steps the data are enough for."""
+    assert level.accelerators is not None
+    return steps_asked(level, level.accelerators)
+
+
+def _given(settings: Settings, request: Request) -> list[Phase]:
+    """The levels that were asked for. ValueError where the data are too few for one."""
+    levels = [_level(settings, request, count) for count in settings.accelerators]
+    for count, level in zip(settings.accelerators, levels, strict=True):
+        if (steps := _steps(level)) < _LEAST_STEPS:
+            raise ValueError(
+                f"the data are enough for {steps} steps of {count} accelerators, whose first step "
+                f"does not count; use more files, or samples, for {count * settings.loaders} "
+                "loaders"
+            )
+    return levels
+
+
+def _candidates(settings: Settings, request: Request) -> list[Phase]:
+    """All levels of a search that the data are enough for; ValueError where that is none."""
+    searched = levels_at_most(settings.search)
+    levels = []
+    for count in range(1, settings.search + 1):
+        level = _level(settings, request, count, searched)
+        if _steps(level) < _LEAST_STEPS:
+            break
+        levels.append(level)
+    return levels or _given(settings.model_copy(update={"accelerators": (1,)}), request)
 
 
 def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
     """The layout of the data set, then a phase for each number of accelerators."""
-    levels = [_level(settings, request, count) for count in settings.accelerators]
+    levels = (_candidates if settings.search else _given)(settings, request)
     return layout(levels[0].population, max(4, 2 * request.cpus)), *levels
 
 

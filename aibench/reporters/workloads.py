@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from aibench.capacity import searched
 from aibench.identity import identity
 from aibench.insight import why
 from aibench.metrics import demand, headroom, metrics, of_one_state
@@ -44,8 +45,14 @@ def workload_part(record: RunRecord, stage: Stage) -> dict[str, Any]:
         "repeats": stage.repeats,
         "refusal": stage.refusal,
         "prepared": [{"name": p.name, "asked": _asked(p)} for p in stage.prepared],
-        "phases": [_phase_part(stage, phase, record) for phase in stage.measured],
+        "phases": [_phase_part(stage, phase, record) for phase in _measured(stage, record)],
     }
+
+
+def _measured(stage: Stage, record: RunRecord) -> list[Phase]:
+    """The phases that were to be measured: of a search those that it came to."""
+    tried = {s.phase for s in record.samples if s.workload == stage.workload}
+    return [p for p in stage.measured if p.name in tried or not searched(stage)]
 
 
 def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]:

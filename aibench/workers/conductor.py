@@ -152,7 +152,7 @@ class Seat:
     def freeze(self) -> Steps:
         """The steps that this loader computed, when it has left; without what is always equal."""
         found = self._log.freeze()
-        equal = ["compute"] if not self.asked.sigma else []
+        equal = ["compute"] if not self.asked.varies else []
         equal += ["barrier"] if len(self._members) == 1 else []
         for kind in equal:
             found.histograms.pop(kind, None)

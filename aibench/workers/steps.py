@@ -1,33 +1,72 @@
 """Steps of emulated accelerators: how long each computes, and how they are written down."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aibench.formats.mixing import key
 from aibench.model import Accelerators, Histogram
 from aibench.workers.log import CAPACITY, Intervals, Log
 
+Floats = NDArray[np.float64]
+
 _NORMAL = NormalDist()
 #: What tells the seed of compute times from the other seeds of a run.
 _COMPUTE = 0x636F6D70
+#: Equally likely times of a distribution: the middle of each 4096th part of it.
+_CLASSES = 4096
+
+
+def compute_times(asked: Accelerators) -> list[int]:
+    """Equally likely times in ns that computing with a batch takes; their mean is ``compute_ns``.
+
+    Of a list they are the list itself, of a distribution the quantiles at (i + 1/2) / 4096.
+    """
+    if asked.distribution == "listed":
+        return list(asked.listed)
+    if not asked.varies:
+        return [asked.compute_ns]
+    shape = _SHAPES[asked.distribution](asked.sigma)
+    times: list[int] = np.rint(asked.compute_ns * shape / shape.mean()).astype(np.int64).tolist()
+    return times
+
+
+def _places(low: float = 0.0, high: float = 1.0) -> Floats:
+    """The middles of equal parts between two probabilities."""
+    middles: Floats = np.linspace(low, high, _CLASSES, endpoint=False)
+    return middles + (high - low) / (2 * _CLASSES)
+
+
+def _lognormal(sigma: float) -> Floats:
+    return np.exp(sigma * np.array([_NORMAL.inv_cdf(place) for place in _places().tolist()]))
+
+
+def _normal(sigma: float) -> Floats:
+    places = _places(_NORMAL.cdf(-1 / sigma), _NORMAL.cdf(1 / sigma)).tolist()
+    return 1 + sigma * np.array([_NORMAL.inv_cdf(place) for place in places])
+
+
+def _gamma(sigma: float) -> Floats:
+    from scipy.special import gammaincinv
+
+    found: Floats = gammaincinv(sigma**-2, _places())
+    return found
+
+
+_SHAPES = {"lognormal": _lognormal, "normal": _normal, "gamma": _gamma}
 
 
 def compute_time(asked: Accelerators, seed: int) -> Callable[[int, int], int]:
     """(accelerator, step) -> how long it computes, in ns: always equal, or drawn for each."""
-    if not asked.sigma:
-        return lambda _accelerator, _step: asked.compute_ns
-    median = asked.compute_ns * math.exp(-(asked.sigma**2) / 2)
-    start = key(seed, _COMPUTE)
-
-    def drawn(accelerator: int, step: int) -> int:
-        place = ((key(start, accelerator, step) >> 12) + 0.5) / 2**52
-        return int(median * math.exp(asked.sigma * _NORMAL.inv_cdf(place)))
-
-    return drawn
+    times = compute_times(asked)
+    if len(set(times)) == 1:
+        always = times[0]
+        return lambda _accelerator, _step: always
+    start, count = key(seed, _COMPUTE), len(times)
+    return lambda accelerator, step: times[key(start, accelerator, step) * count >> 64]
 
 
 @dataclass(slots=True)

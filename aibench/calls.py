@@ -9,6 +9,7 @@ import errno
 import fcntl
 import mmap
 import os
+import struct
 import time
 import zlib
 from collections.abc import Callable
@@ -30,7 +31,8 @@ class Calls:
     bytes sent to the storage from now on, and waits for none of them. ``pread`` (descriptor,
     buffers, offset) is preadv(2). ``map`` (descriptor, length, shared) maps a file for reading,
     ``touch`` (mapping, offset, length) reads a byte of each of its pages there, as a program that
-    uses them does, and ``unmap`` ends it.
+    uses them does, and ``unmap`` ends it. ``lock`` (descriptor, whether to hold it) waits for a
+    lock on an open file, or lets go of it.
     """
 
     clock: Callable[[], int]
@@ -43,6 +45,7 @@ class Calls:
     lseek: Function
     fadvise: Function
     flock: Function
+    lock: Function
     readv: Function
     pread: Function
     map: Function
@@ -98,6 +101,13 @@ def _unmap(mapped: memoryview) -> None:
     whole.close()
 
 
+def _lock(fd: int, held: bool) -> None:
+    """See fcntl(2): an exclusive lock of the open file description (OFD) on the whole file."""
+    kind = fcntl.F_WRLCK if held else fcntl.F_UNLCK
+    how = fcntl.F_OFD_SETLKW if held else fcntl.F_OFD_SETLK
+    fcntl.fcntl(fd, how, struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 0, 0))
+
+
 def wait_until(until: int) -> None:
     """Sleep up to the last stretch that a sleep may miss, then look at the clock."""
     while (left := until - time.perf_counter_ns()) > 0:
@@ -141,6 +151,7 @@ def real_calls() -> Calls:
         lseek=os.lseek,
         fadvise=os.posix_fadvise,
         flock=fcntl.flock,
+        lock=_lock,
         readv=os.readv,
         pread=os.preadv,
         map=_map,

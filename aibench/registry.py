@@ -21,10 +21,12 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "parquet": "aibench.formats.parquet:FORMAT",
         "tfrecord": "aibench.formats.tfrecord:FORMAT",
         "dcp": "aibench.formats.dcp:FORMAT",
+        "ocdbt": "aibench.formats.ocdbt:FORMAT",
         "safetensors": "aibench.formats.safetensors:FORMAT",
         "torch": "aibench.formats.torch:FORMAT",
         "torch_stream": "aibench.formats.torch:STREAM",
         "webdataset": "aibench.formats.webdataset:FORMAT",
+        "zarr3": "aibench.formats.zarr3:FORMAT",
     },
     "generators": {
         "block": "aibench.generators.block:KIND",
@@ -41,6 +43,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "fio": "aibench.engines.fio:FioEngine",
         "null": "aibench.engines.null:NullEngine",
         "posix": "aibench.engines.posix:PosixEngine",
+        "torch": "aibench.engines.torch:TorchEngine",
     },
     "reporters": {
         "html": "aibench.reporters.html:render",

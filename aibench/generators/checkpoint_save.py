@@ -44,7 +44,7 @@ class Settings(checkpoint.Settings):
     @property
     def has_mark(self) -> bool:
         """Of several checkpoints it has to be known which are complete."""
-        return self.marked or self.format == "dcp" or self.checkpoints > 1
+        return super().has_mark or self.checkpoints > 1
 
 
 def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:

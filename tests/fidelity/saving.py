@@ -12,6 +12,7 @@ import numpy as np
 from aibench.calls import real_calls
 from aibench.engines.posix import PosixEngine
 from aibench.formats.format import Access, format_of
+from aibench.generators.checkpoint import TOLD
 from aibench.model import Measurement, Operation, Population, Sizes, SyncPolicy
 from tests import build
 from tests.engines.files import site
@@ -21,8 +22,9 @@ _PROGRAM = "from tests.fidelity.saving import main; main()"
 
 
 def population(form: str, shards: Sequence[int], tensors: Sequence[int] = ()) -> Population:
-    """One checkpoint of these shards; the first file of one in format dcp tells what is where."""
-    sizes = [0, *shards] if form == "dcp" else list(shards)
+    """One checkpoint of these shards; in formats dcp and ocdbt other files tell what is where."""
+    sizes = [0, *shards] if form in TOLD else list(shards)
+    sizes += [0] if form == "ocdbt" else []
     return build.population(
         directory="data", files=len(sizes), format=form, tensors=tuple(tensors),
         files_per_directory=len(sizes),
@@ -38,7 +40,7 @@ def save(files: Population, root: Path, **changes: Any) -> Measurement:
     asked: dict[str, Any] = {
         "processes": 1,
         "sync": SyncPolicy.NONE,
-        "marked": files.format == "dcp",
+        "marked": files.format in TOLD,
     }
     phase = build.phase(population=files, operation=Operation.SAVE_SHARDS, **asked | changes)
     (root / files.directory).mkdir(parents=True, exist_ok=True)

@@ -16,12 +16,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from aibench.formats.files import path_of, paths_of, sizes_of
+from aibench.formats.files import all_paths_of, path_of, paths_of, sizes_of
 from aibench.formats.format import Saving
 from aibench.model import SyncPolicy
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import Log
 from aibench.workers.loops.common import blame, make_directory, open_directory
+from aibench.workers.loops.locked import Locked
 from aibench.workers.loops.shards import OURS, Shard, Writes, saving_of
 from aibench.workers.loops.state import State
 from aibench.workers.share import part_of
@@ -43,6 +44,7 @@ class _Rank:
         self.log = Log()
         self.writes = Writes(self.calls, self.log, progress)
         self.shard = Shard(phase, self.calls, self.log, self.writes, self.root)
+        self.locked = Locked(self.calls, self.log, self.writes, self.root, synced=self.synced)
         self.timers: dict[str, int] = {}
         self.wholes: list[int] = []
         self.done = 0
@@ -120,10 +122,16 @@ class _Rank:
 
     def _save_one(self, file: int, saving: Saving) -> None:
         self.name = self.names[file]
+        if saving.locked:
+            self.locked.save_beside(self.job.phase.population, file)
+            self.locked.save(self.name, self.state.pieces(file), held=self.state.held)
+            return
         self.shard.save(self.name, self.state.pieces(file), self.sizes[file], saving)
 
     def _settle(self) -> None:
         """Sync what the library left: files, the directories, and what it synced too early."""
+        if self.saving.locked:
+            return
         left = self.shards if not self.saving.synced else ()
         self.shard.sync_files([self.names[file] for file in left])
         if self.saving.synced and self.mark is not None:
@@ -172,11 +180,17 @@ class _Rank:
         t0 = self.calls.clock()
         files = self.files(checkpoint)
         for file in files if self.mark is None else files[1:]:
-            self.calls.unlink(self._path(file), dir_fd=self.root)
+            self._remove(file)
         if self.mark is not None and checkpoint:
             path = self._path((checkpoint - 1) * self.each)
             self.calls.rmdir(path.rpartition(b"/")[0], dir_fd=self.root)
         self.log.note("remove", [self.calls.clock() - t0])
+
+    def _remove(self, file: int) -> None:
+        """Remove a file, and what lies beside it."""
+        for path in all_paths_of(self.job.phase.population, file):
+            self.name = path.encode()
+            self.calls.unlink(self.name, dir_fd=self.root)
 
     def _path(self, file: int) -> bytes:
         self.name = path_of(self.job.phase.population, file).encode()

@@ -31,7 +31,7 @@ from aibench.workers.share import part_of
 _OTHER_FILES = 64
 
 
-class _Rank:
+class Rank:
     """One rank: its shards of each checkpoint, its state in memory, and what it wrote down."""
 
     def __init__(self, job: Job, slot: int, progress: Progress) -> None:
@@ -209,7 +209,7 @@ class _Rank:
         self.wholes += [end - begin for begin in begins]
 
 
-def _allow_open(shards: int) -> None:
+def allow_open(shards: int) -> None:
     """Lift the soft limit of open files where all shards of a process would not fit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = shards + len(os.listdir("/proc/self/fd")) + _OTHER_FILES
@@ -220,9 +220,9 @@ def _allow_open(shards: int) -> None:
 
 def prepare_save(job: Job, slot: int, progress: Progress) -> Run:
     """Make the loop ready that saves this rank's shards of all checkpoints."""
-    rank = _Rank(job, slot, progress)
+    rank = Rank(job, slot, progress)
     clock = rank.calls.clock
-    _allow_open((len(rank.shards) + 1) * job.phase.threads)
+    allow_open((len(rank.shards) + 1) * job.phase.threads)
 
     def run(start_ns: int) -> Outcome:
         rank.writes.start_ns = start_ns

@@ -19,7 +19,7 @@ from aibench.model import (
     Sample,
     Training,
 )
-from aibench.pipeline import collected, compared, offloaded, per_second, transformed
+from aibench.pipeline import collected, compared, offloaded, per_second, resharded, transformed
 from aibench.stats.histogram import enough_for, mean, percentile
 from aibench.stats.steady import Cliff, Plateau, steadiness
 
@@ -56,6 +56,7 @@ def metrics(phase: Phase, sample: Sample) -> tuple[Metric, ...]:
         *_rates(phase, measured.operations, measured.bytes, measured.elapsed_ns),
         *_plateaus(phase, measured),
         *offloaded(phase, measured),
+        *resharded(phase, measured),
         *transformed(phase, measured),
         *_timers(phase, measured),
         *_latencies(measured),

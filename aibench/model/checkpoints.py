@@ -48,6 +48,7 @@ class Dataset:
     reader: str
     batch: int
     window: int = 0
+    shuffled: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,18 +198,42 @@ def test_several_checkpoints_are_marked() -> None:
         ({}, ()),
         ({"who": "all"}, ((0, 8),) * 4),
         ({"who": "first"}, ((0, 8), (0, 0), (0, 0), (0, 0))),
+        ({"who": "all", "loaders": 2}, ((0, 8),) * 2),
+    ],
+)
+def test_who_loads_what(settings: dict[str, Any], reads: tuple[tuple[int, int], ...]) -> None:
+    """Each its own, everybody everything, or one for all, while the others wait."""
+    asked = {"ranks": 4, "shards": 2, "scale": 1e-4} | settings
+    _, load = phases(checkpoint_load.KIND, asked)
+    assert load.reads == reads
+    assert load.processes == (len(reads) or 4)
+    assert (load.resume is not None and load.resume.passes_on) == (settings.get("who") == "first")
+
+
+@pytest.mark.parametrize(
+    ("settings", "files"),
+    [
         ({"loaders": 2}, ((0, 4), (4, 8))),
         ({"loaders": 3}, ((0, 4), (2, 6), (4, 8))),  # the part of one lies in those of two
         ({"loaders": 8}, ((0, 2), (0, 2), (2, 4), (2, 4), (4, 6), (4, 6), (6, 8), (6, 8))),
         ({"loaders": 2, "marked": True}, ((1, 5), (5, 9))),
     ],
 )
-def test_who_loads_what(settings: dict[str, Any], reads: tuple[tuple[int, int], ...]) -> None:
-    """Everybody everything, one for all, or other ranks what overlaps their part of the model."""
+def test_other_ranks_need_slices(
+    settings: dict[str, Any], files: tuple[tuple[int, int], ...]
+) -> None:
+    """Ranks that are more or fewer need other parts of every tensor: all together, everything."""
     asked = {"ranks": 4, "shards": 2, "scale": 1e-4} | settings
     _, load = phases(checkpoint_load.KIND, asked)
-    assert load.reads == reads
-    assert load.processes == (len(reads) or 4)
+    assert load.resume is not None
+    assert load.resume.needed_bytes == pytest.approx(8_030_000_000 * 14e-4, rel=1e-6)
+    assert (load.processes, load.reads, load.shift) == (len(files), (), 0)
+    found = [sorted({part.file for part in rank}) for rank in load.resume.slices]
+    assert found == [list(range(*ends)) for ends in files]
+    if settings["loaders"] == 3:
+        assert [(p.first, p.last, p.parts) for p in load.resume.slices[1]] == [
+            (1, 3, 3), (1, 3, 3), (0, 2, 3), (0, 2, 3),
+        ]  # fmt: skip
 
 
 def test_only_weights_are_loaded() -> None:
@@ -232,6 +256,15 @@ def test_only_weights_are_loaded() -> None:
         (checkpoint_load, {"format": "torch", "reader": "dcp"}, "it has torch, torch_mmap"),
         (checkpoint_load, {"weights_only": True}, "only of a known model"),
         (checkpoint_load, {"who": "all", "cache": "direct"}, "direct is for ranks"),
+        (checkpoint_load, {"model": "8b", "loaders": 2}, "loaders are ranks of no known model"),
+        (checkpoint_load, {"new_data": 2}, "say how a model is spread anew"),
+        (checkpoint_load, {"model": "8b", "new_pipeline": 2}, "not combined with pipeline"),
+        (checkpoint_load, {"model": "70b", "new_data": 2, "first_ranks": 8}, "no first_ranks"),
+        (checkpoint_load, {"format": "ocdbt", "loaders": 2}, "by as many ranks as saved it"),
+        (checkpoint_load, {"indexing": "stat"}, "there is none"),
+        (checkpoint_load, {"dataset": {"cache": "warm"}}, "it is that of the checkpoint"),
+        (checkpoint_load, {"dataset": {}, "indexing": "read"}, "has no index beside its files"),
+        (checkpoint_load, {"dataset": {"format": "pt"}}, "no data format 'pt'"),
     ],
 )
 def test_what_checkpoints_can_not_have(kind: Any, settings: dict[str, Any], words: str) -> None:

@@ -10,7 +10,7 @@ import os
 import resource
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from time import perf_counter_ns
 from typing import NamedTuple
@@ -160,6 +160,14 @@ class Shards(IterableDataset):
         self._phase, self._whole, self._directory, self._seed = phase, whole, directory, seed
         self._epoch, self._memory = phase.epoch, memory
 
+    def imported(self) -> None:
+        """Have everything imported that reading takes: importing reads files too."""
+        import webdataset
+
+        one = replace(self._phase.population, files=1, samples_per_file=1)
+        for _ in webdataset.WebDataset(Memory(one, 1).paths, shardshuffle=False):
+            pass
+
     def _paths(self) -> list[str]:
         """The shards of the next epoch in their order."""
         if self._memory is not None:
@@ -185,7 +193,7 @@ class Shards(IterableDataset):
 
     def _rows(self, coming: Iterator[dict[str, bytes]]) -> Iterator[Row | Failed]:
         path = ""
-        with Calls("rchar") as counter:
+        with Calls("rchar", thread=True) as counter:
             while True:
                 before, began = counter.bytes(), perf_counter_ns()
                 try:

@@ -15,15 +15,17 @@ _EVERY_S = 0.05
 class Calls:
     """The bytes that this process moved by calls, of files and of all else (proc_pid_io(5)).
 
-    ``field`` is ``rchar`` for what was read, ``wchar`` for what was written.
+    ``field`` is ``rchar`` for what was read, ``wchar`` for what was written; of the ``thread`` that
+    asks alone, or of all.
     """
 
-    def __init__(self, field: str) -> None:
+    def __init__(self, field: str, *, thread: bool = False) -> None:
         self._field = f"{field}:".encode()
+        self._path = "/proc/thread-self/io" if thread else "/proc/self/io"
         self._own = 0
 
     def __enter__(self) -> Self:
-        self._fd = os.open("/proc/self/io", os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -187,6 +187,7 @@ def _prepare(phase: Phase, in_memory: bool, job: Job, _slot: int, progress: Prog
     memory = batches.Memory(phase.population, _IN_MEMORY) if in_memory else None
     if format_of(phase.population).readers[phase.reader].streams:
         shards = batches.Shards(phase, job.phase, job.directory, job.seed, memory)
+        shards.imported()
         loader = DataLoader(shards, batch_size=None, **options)
     else:
         files = batches.Files(phase, job.directory, memory)

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aibench.metrics import of_one_state, utilisation
+from aibench.metrics import of_one_state
 from aibench.model import Accelerators, Phase, Sample, Stage
 from aibench.stats.intervals import estimate
+from aibench.training import utilisation
 
 #: Levels that a search may try beyond those that halving an interval takes.
 _SPARE = 2

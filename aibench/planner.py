@@ -169,6 +169,9 @@ def _costs(stages: Sequence[Stage]) -> _Costs:
         for phase in (*stage.prepared, *stage.measured[-searched(stage) :]):
             times = stage.repeats if phase.measured else 1
             _add(costs, phase, times)
+            if phase.saving:
+                _add(costs, phase.saving, times)
+                scratch[phase.saving.population.directory] = phase.saving
             if phase.population.persistent:
                 costs.stay[phase.population.directory] = phase.population
             else:
@@ -235,7 +238,8 @@ def _memory(phase: Phase) -> int:
         held = phase.io_size * phase.depth
     if phase.serving:
         held = phase.io_size + largest_size(phase.population)
-    return phase.processes * _WORKER_BYTES + phase.slots * held
+    meanwhile = _memory(phase.saving) if phase.saving else 0
+    return phase.processes * _WORKER_BYTES + phase.slots * held + meanwhile
 
 
 def unfit(plan: Plan, target: Target, memory_bytes: int, present: Mapping[str, int]) -> list[str]:

@@ -51,8 +51,8 @@ def _unhindered(phase: Phase) -> Phase:
     """``phase`` for as long as a calibration takes, as fast as it can be."""
     asked = phase.accelerators
     if asked:
-        asked = replace(asked, compute_ns=0, distribution="fixed", listed=(), steps=0)
-    return replace(phase, runtime_ns=_CALIBRATION_NS, rate=0.0, accelerators=asked)
+        asked = replace(asked, compute_ns=0, distribution="fixed", listed=(), steps=0, save_every=0)
+    return replace(phase, runtime_ns=_CALIBRATION_NS, rate=0.0, accelerators=asked, saving=None)
 
 
 def _turns(stage: Stage, samples: Sequence[Sample]) -> Iterator[tuple[Phase, int]]:
@@ -216,7 +216,8 @@ class Runner:
         if asked is None:
             return None
         long = min(max(_STEPS * asked.compute_ns, _CALIBRATION_NS), _LONGEST_NS)
-        bounded = replace(phase, runtime_ns=long, accelerators=replace(asked, steps=0))
+        unbounded = replace(asked, steps=0, save_every=0)
+        bounded = replace(phase, runtime_ns=long, accelerators=unbounded, saving=None)
         training = NullEngine().run(bounded, self._site(seed), lambda *_: None).training
         return training and replace(training, series=None)
 
@@ -271,6 +272,8 @@ class Runner:
 
     def _make_room(self, phase: Phase) -> None:
         """Scratch directories exist and are as the operation needs them."""
+        if phase.saving is not None:
+            self._make_room(phase.saving)
         population = phase.transform.output if phase.transform else phase.population
         if population.persistent:
             return

@@ -12,7 +12,6 @@ from aibench.engine import Report, Site
 from aibench.engines.null import NullEngine, Pace
 from aibench.engines.posix import PosixEngine
 from aibench.errors import Interrupted, TargetFailed, WorkerFailed, WorkspaceError
-from aibench.metrics import stalled
 from aibench.model import (
     Accelerators,
     CachePolicy,
@@ -30,6 +29,7 @@ from aibench.model import (
 from aibench.probes import mounts
 from aibench.remarks import reasons, warnings
 from aibench.runner import Runner, Step
+from aibench.training import stalled
 from aibench.workspace import Workspace, dataset
 from aibench.workspace.root import make
 from tests import build

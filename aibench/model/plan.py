@@ -81,7 +81,8 @@ class Phase:
     share of them; ``resume`` says what it needs of these, and what else is done until the first
     batch of samples is there.
     ``epoch`` counts from 0; each has an order of its own. Only ``measured`` phases give results;
-    the others prepare. With ``accelerators`` each thread of control is one of their loaders.
+    the others prepare. With ``accelerators`` each thread of control is one of their loaders, and
+    ``saving`` says what checkpoints the ranks of its own save meanwhile, when they ask for one.
     ``source`` is the directory that files are collected from, or empty where they are made. With
     ``serving`` each thread of control serves requests from its share of the files, with a
     ``transform`` it writes what it makes of them.
@@ -115,6 +116,7 @@ class Phase:
     runtime_ns: int = 0
     source: str = ""
     accelerators: Accelerators | None = None
+    saving: "Phase | None" = None
     serving: Serving | None = None
     transform: Transform | None = None
     measured: bool = True
@@ -137,6 +139,9 @@ class Phase:
             raise ValueError(f"phase {self.name!r}: each thread has its share, all files together")
         if self.accelerators and self.slots != self.accelerators.seats:
             raise ValueError(f"phase {self.name!r}: each thread is one loader of one accelerator")
+        every = self.accelerators.save_every if self.accelerators else 0
+        if bool(every) != (self.saving is not None):
+            raise ValueError(f"phase {self.name!r}: who asks for checkpoints says how to save them")
 
     @property
     def slots(self) -> int:

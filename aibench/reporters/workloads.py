@@ -7,7 +7,7 @@ from typing import Any
 from aibench.capacity import searched
 from aibench.identity import identity
 from aibench.insight import why
-from aibench.metrics import demand, headroom, metrics, of_one_state
+from aibench.metrics import headroom, metrics, of_one_state
 from aibench.model import (
     READS,
     WRITES,
@@ -25,6 +25,7 @@ from aibench.reporters.samples import remarks, sample_part
 from aibench.reporters.values import number, plain, spread
 from aibench.stats.histogram import enough_for, merge, percentile
 from aibench.stats.intervals import estimate
+from aibench.training import demand
 
 #: Where the latency curve has its points; those with too few operations are left out.
 _SHARES = (

@@ -71,19 +71,33 @@ def compute_time(asked: Accelerators, seed: int) -> Callable[[int, int], int]:
 
 @dataclass(slots=True)
 class Steps:
-    """What one loader wrote down of the steps that it computed."""
+    """What one process wrote down of the steps that it computed.
+
+    ``sums`` holds (steps, time of all, time of computing) of those while a checkpoint was being
+    written, and of the others.
+    """
 
     histograms: dict[str, Histogram]
     intervals: Intervals
+    sums: tuple[tuple[int, ...], ...]
+
+
+#: From when until when each checkpoint was written, as far as is known.
+Windows = Callable[[], list[tuple[int, int]]]
 
 
 class StepLog:
-    """Steps by their parts, binned now and then; the first step of each accelerator is left out."""
+    """Steps by their parts, binned now and then; the first step of each accelerator is left out.
 
-    def __init__(self) -> None:
+    With ``windows`` the steps that overlap one are told apart from the others.
+    """
+
+    def __init__(self, windows: Windows | None = None) -> None:
         self._log = Log("wait", "compute", "barrier")
         self._sizes = np.zeros(CAPACITY, dtype=np.int64)
         self._count = 0
+        self._windows = windows
+        self._sums = np.zeros((2, 3), dtype=np.int64)
         self.start_ns = 0
 
     def add(self, freed: int, began: int, ended: int, all_ended: int, size: int) -> None:
@@ -98,7 +112,25 @@ class StepLog:
 
     def _flush(self) -> None:
         self._log.flush(self._sizes[: self._count], self.start_ns)
+        if self._windows is not None and self._count:
+            self._tell_apart(self._windows())
         self._count = 0
+
+    def _tell_apart(self, windows: list[tuple[int, int]]) -> None:
+        """Sum the steps within windows and the others, and bin how long they waited."""
+        freed, began, ended, all_ended = (
+            np.frombuffer(stamps, dtype=np.int64)[: self._count] for stamps in self._log.stamps
+        )
+        within = np.zeros(self._count, dtype=bool)
+        if windows:
+            begins, ends = (np.array(times, dtype=np.int64) for times in zip(*windows, strict=True))
+            latest = np.searchsorted(begins, all_ended, side="left") - 1
+            within = (latest >= 0) & (ends[latest] > freed)
+        for row, (name, part) in enumerate((("saving", within), ("not_saving", ~within))):
+            if part.any():
+                self._log.note(f"wait_{name}", (began - freed)[part])
+                whole, computed = (all_ended - freed)[part], (ended - began)[part]
+                self._sums[row] += (len(whole), whole.sum(), computed.sum())
 
     def freeze(self) -> Steps:
         """Everything that was counted."""
@@ -106,4 +138,4 @@ class StepLog:
         found = {**self._log.histograms()}
         if "whole" in found:
             found["step"] = found.pop("whole")
-        return Steps(found, self._log.intervals)
+        return Steps(found, self._log.intervals, tuple(map(tuple, self._sums.tolist())))

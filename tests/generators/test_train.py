@@ -11,9 +11,9 @@ from aibench.formats.draws import size_classes
 from aibench.generators.accelerators import PRESETS
 from aibench.generators.kind import Request
 from aibench.generators.train import KIND, Settings, spread
-from aibench.metrics import demand
 from aibench.model import Accelerators, CachePolicy, Operation, Phase
 from aibench.planner import Options, make_plan
+from aibench.training import demand
 from aibench.workers.loops.feed import steps_asked
 from tests import build
 from tests.planning import Engines, Files

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from aibench.formats.files import all_paths_of
-from aibench.metrics import utilisation
 from aibench.model import Accelerators, Order, Population, Sizes
 from aibench.probes.cache import evict
+from aibench.training import utilisation
 from tests import build, lab
 from tests.engines import files
 from tests.lab import MIB, Mounted

@@ -14,7 +14,7 @@ from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
 from aibench.workers.loops.common import FOREVER, TELL_NS, blame, deadline_of, open_directory
 from aibench.workers.loops.samples import access_of, reading_of
-from aibench.workers.share import dealt, dealt_files, epoch_seed
+from aibench.workers.share import dealt, dealt_files, epoch_seed, share_of_checkpoints
 
 
 def samples_of(phase: Phase) -> int:
@@ -42,10 +42,10 @@ def steps_asked(phase: Phase, asked: Accelerators) -> int:
 
 
 def share_asked(phase: Phase) -> float:
-    """Which share of its data ``phase`` asks for: all, or what its accelerators take."""
+    """Which share of its data ``phase`` asks for: all, or what its accelerators or ranks take."""
     asked = phase.accelerators
     if asked is None:
-        return 1.0
+        return share_of_checkpoints(phase)
     return steps_asked(phase, asked) * asked.count * phase.batch / samples_of(phase)
 
 
@@ -56,7 +56,12 @@ def conductor_of(phase: Phase, seed: int) -> Conductor | None:
         return None
     unending = phase.runtime_ns > 0
     steps = asked.steps if unending else steps_asked(phase, asked)
-    return Conductor(asked, seed, unending=unending, steps=steps)
+    saving = phase.saving
+    return Conductor(
+        asked, seed, unending=unending, steps=steps,
+        checkpoints=saving.checkpoints if saving else 0, ranks=saving.slots if saving else 0,
+        runtime_ns=phase.runtime_ns,
+    )  # fmt: skip
 
 
 class _Source:
@@ -129,7 +134,7 @@ class _Loader:
         return Outcome(
             slot=seat.number, operations=self._done, bytes=self._bytes, start_ns=began, end_ns=end,
             histograms={**self._log.histograms(), **steps.histograms},
-            intervals=self._log.intervals, steps=steps.intervals,
+            intervals=self._log.intervals, steps=steps.intervals, step_sums=steps.sums,
         )  # fmt: skip
 
     def _read(self, batch: Iterator[int], start_ns: int) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aibench.engines.null import NullEngine, Pace
 from aibench.formats.draws import Sizes64
 from aibench.formats.order import Permutation
-from aibench.metrics import metrics, stalled, utilisation
+from aibench.metrics import metrics
 from aibench.model import (
     Accelerated,
     Accelerators,
@@ -22,6 +22,7 @@ from aibench.model import (
     Sizes,
     Training,
 )
+from aibench.training import stalled, utilisation
 from aibench.workers.job import Job
 from aibench.workers.loops.feed import _Source, conductor_of, steps_asked, steps_of_epoch
 from aibench.workers.share import key

@@ -61,6 +61,7 @@ class Calls:
     listdir: Function
     mkdir: Function
     rename: Function
+    link: Function
     unlink: Function
     rmdir: Function
 
@@ -167,6 +168,7 @@ def real_calls() -> Calls:
         listdir=os.listdir,
         mkdir=os.mkdir,
         rename=os.rename,
+        link=os.link,
         unlink=os.unlink,
         rmdir=os.rmdir,
     )

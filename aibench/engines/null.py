@@ -121,7 +121,7 @@ class _Fake:
             fsync=self.call("fsync"), close=self.call("close"), stat=self.call("stat"),
             push=self.call("push"), ftruncate=self.call("ftruncate"), mkdir=self.call("mkdir"),
             rename=self.call("rename"), unlink=self.call("unlink"),
-            writev=self.writev, rmdir=self.call("rmdir"),
+            writev=self.writev, rmdir=self.call("rmdir"), link=self.call("link"),
         )  # fmt: skip
 
 
@@ -187,7 +187,7 @@ def _instant_calls(population: Population, beside: Population | None = None) -> 
         flock=nothing, fadvise=nothing, lock=nothing,
         listdir=nothing, fstat=nothing, fsync=nothing, close=nothing, stat=nothing,
         push=nothing, ftruncate=nothing, mkdir=nothing, rename=nothing, unlink=nothing,
-        writev=writev, rmdir=nothing,
+        writev=writev, rmdir=nothing, link=nothing,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -33,6 +33,11 @@ BYTES_PER_PARAMETER = WEIGHT_BYTES + OPTIMIZER_BYTES
 KNOWN = "files, torch, torch_stream, safetensors, dcp, zarr3, ocdbt"
 #: Those whose first file tells what is where, so that there is one.
 TOLD = ("dcp", "ocdbt")
+#: What reads a checkpoint where nothing else is said.
+READERS = {
+    "torch": "torch", "torch_stream": "torch", "safetensors": "safetensors", "dcp": "dcp",
+    "zarr3": "tensorstore", "ocdbt": "tensorstore",
+}  # fmt: skip
 #: The file that tells that a checkpoint is complete, where it tells nothing else.
 _MARK_BYTES = 64
 #: Of zarr each tensor is a file; a plan lists so many.
@@ -55,8 +60,9 @@ class Settings(Strict):
     ``files`` in our own, the others as a library does. Tensors are those of the layers of the
     model, or of one with 8 billion parameters. ``marked``: one more file tells that the checkpoint
     is complete, which in ``dcp`` and ``ocdbt`` also tells what is where. In ``zarr3`` each tensor
-    is a file, with its metadata beside it. ``python`` is the version whose input and output
-    libraries use.
+    is a file, with its metadata beside it. In ``dcp`` a rank has ``thread_count`` files, whatever
+    the shards, and writes each in a thread of its own, as torch's `FileSystemWriter` does.
+    ``python`` is the version whose input and output libraries use.
     """
 
     model: str = ""
@@ -74,6 +80,7 @@ class Settings(Strict):
     cache: CachePolicy = CachePolicy.COLD
     format: str = "files"
     marked: bool = False
+    thread_count: Annotated[int, Field(ge=1, le=64, strict=True)] = 1
     python: Annotated[str, Field(pattern=r"^3\.\d{1,2}$")] = "3.11"
 
     @model_validator(mode="after")
@@ -86,6 +93,8 @@ class Settings(Strict):
             raise ValueError(f"no checkpoint has the format {self.format!r}; known: {KNOWN}")
         if self.format != "files" and self.cache is CachePolicy.DIRECT:
             raise ValueError(_NOT_DIRECT)
+        if self.format != "dcp" and self.thread_count > 1:
+            raise ValueError("thread_count is how many files a rank has in format 'dcp'")
         return self
 
     @model_validator(mode="after")
@@ -113,6 +122,8 @@ class Settings(Strict):
 
     def rank_sizes(self) -> tuple[tuple[int, ...], ...]:
         """The sizes in bytes of the files of each rank. ValueError where they are too many."""
+        if self.format == "dcp":
+            return tuple(_evenly(sum(rank), self.thread_count) for rank in self.shard_sizes())
         if self.format != "zarr3":
             return self.shard_sizes()
         ranks, tensors = self.shard_sizes(), self.tensors()
@@ -206,6 +217,12 @@ class Settings(Strict):
     def writers(self) -> int:
         """How many ranks there are."""
         return len(self.rank_sizes())
+
+
+def _evenly(size: int, count: int) -> tuple[int, ...]:
+    """``size`` bytes in ``count`` files, of one byte at least."""
+    ends = [size * k // count for k in range(count + 1)]
+    return tuple(max(b - a, 1) for a, b in pairwise(ends))
 
 
 def sizes_of_list(sizes: Iterable[int]) -> Sizes:

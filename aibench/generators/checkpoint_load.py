@@ -166,7 +166,7 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
         shares=() if reads or slices else settings.shard_shares(),
         cache=cache,
         io_size=settings.io_size,
-        reader=settings.reader or READERS.get(settings.format, "stat"),
+        reader=settings.reader or checkpoint.READERS.get(settings.format, "stat"),
         python=settings.python,
         shift=0 if reads or slices else settings.shift,
         marked=settings.has_mark,
@@ -179,11 +179,6 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
     return writers, layout(samples.population, settings.writers), load
 
 
-#: What reads a checkpoint where nothing else is said.
-READERS = {
-    "torch": "torch", "torch_stream": "torch", "safetensors": "safetensors", "dcp": "dcp",
-    "zarr3": "tensorstore", "ocdbt": "tensorstore",
-}  # fmt: skip
 KIND = Kind(
     name="checkpoint_load",
     summary="a resume: every shard read whole by another rank than wrote it",

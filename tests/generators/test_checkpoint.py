@@ -168,7 +168,7 @@ def test_a_library_has_its_way(form: str, model: dict[str, Any]) -> None:
     assert load.reader in ("torch", "safetensors", "dcp")
     assert layout.population == load.population
     assert load.population.sizes == save.population.sizes
-    assert (save.marked, save.population.files) == (form == "dcp", 16 + (form == "dcp"))
+    assert (save.marked, save.population.files) == (form == "dcp", 9 if form == "dcp" else 16)
     assert phases(checkpoint_save.KIND, asked | {"sync": "none"})[0].sync is SyncPolicy.NONE
 
 
@@ -180,6 +180,33 @@ def test_tensors_are_scaled_as_shards_are() -> None:
     )
     assert [size // 2 for size in whole.tensors] == list(half.tensors) == list(ranks.tensors)
     assert whole.tensors[1] == 4096 * 4096 * 2 // 8
+
+
+def test_a_thread_has_a_file_of_its_own() -> None:
+    """In a distributed checkpoint a rank has one file, or as many as threads write it."""
+    asked = {"format": "dcp", "ranks": 2, "shards": 5, "scale": 1e-4}
+    (one,) = phases(checkpoint_save.KIND, asked)
+    (four,) = phases(checkpoint_save.KIND, asked | {"thread_count": 4})
+    assert (one.slots, one.shares, one.population.files) == (2, (2, 1), 3)
+    assert (four.processes, four.threads, four.shares) == (2, 4, (2, 1, 1, 1, 1, 1, 1, 1))
+    assert total_bytes(four.population) > 0
+    sizes = [sum(n * size for n, size in phase.population.sizes.listed) for phase in (one, four)]
+    assert sizes[0] == sizes[1]
+    _, load = phases(checkpoint_load.KIND, asked | {"thread_count": 4})
+    assert (load.processes, load.shares) == (2, (5, 4))
+
+
+def test_what_was_saved_is_read_back() -> None:
+    """Ten are written, ten are read, by other ranks and out of an empty cache."""
+    asked = {"checkpoints": 10, "read_back": True, "ranks": 2, "scale": 1e-5}
+    save, load = phases(checkpoint_save.KIND, asked)
+    assert (load.operation, load.cache, load.shift) == (Operation.LOAD_SHARDS, CachePolicy.COLD, 1)
+    assert (load.population, load.checkpoints, load.shares) == (save.population, 10, save.shares)
+    assert not load.population.persistent
+    direct = phases(checkpoint_save.KIND, asked | {"cache": "direct"})
+    assert [phase.cache for phase in direct] == [CachePolicy.DIRECT] * 2
+    four = phases(checkpoint_save.KIND, asked | {"format": "dcp", "thread_count": 4})
+    assert [phase.slots for phase in four] == [8, 2]
 
 
 def test_several_checkpoints_are_marked() -> None:
@@ -253,6 +280,14 @@ def test_only_weights_are_loaded() -> None:
         (checkpoint_save, {"format": "torch", "cache": "direct"}, "no 'direct' for them"),
         (checkpoint_save, {"keep": 2}, "set marked = true"),
         (checkpoint_save, {"snapshot": True}, "a snapshot copies what a rank holds"),
+        (checkpoint_save, {"thread_count": 2}, "in format 'dcp'"),
+        (checkpoint_save, {"changed": 0.5}, "set checkpoints = 2 or more"),
+        (
+            checkpoint_save,
+            {"changed": 0.5, "checkpoints": 3, "format": "ocdbt"},
+            "other than zarr3",
+        ),
+        (checkpoint_save, {"checkpoints": 3, "keep": 1, "read_back": True}, "no keep, no changed"),
         (checkpoint_load, {"format": "torch", "reader": "dcp"}, "it has torch, torch_mmap"),
         (checkpoint_load, {"weights_only": True}, "only of a known model"),
         (checkpoint_load, {"who": "all", "cache": "direct"}, "direct is for ranks"),

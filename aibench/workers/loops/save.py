@@ -22,6 +22,7 @@ from aibench.model import SyncPolicy
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import Log
 from aibench.workers.loops.common import blame, make_directory, open_directory
+from aibench.workers.loops.linking import Links
 from aibench.workers.loops.locked import Locked
 from aibench.workers.loops.shards import OURS, Shard, Writes, saving_of
 from aibench.workers.loops.state import State
@@ -49,6 +50,7 @@ class Rank:
         self.wholes: list[int] = []
         self.done = 0
         self.name = b""
+        self.links = Links(phase, self.calls, self.log, self.root)
         self.state = State(phase, self.files(0), self.calls, self.log)
         self.prepare(0)
 
@@ -62,10 +64,10 @@ class Rank:
         """Have the state in memory, and the directories made."""
         population = self.job.phase.population
         files = self.files(checkpoint)
-        self.state.take(files)
         marked = self.job.phase.marked and self.slot == 0
         self.mark = files[0] if marked else None
-        self.shards = files[1:] if marked else files
+        self.shards = self.links.split(files[1:] if marked else files, checkpoint)
+        self.state.take([*files[:marked], *self.shards])
         indices = np.arange(files.start, files.stop, dtype=np.int64)
         self.names = dict(zip(files, paths_of(population, indices), strict=True))
         self.sizes = dict(zip(files, sizes_of(population, indices).tolist(), strict=True))
@@ -79,6 +81,8 @@ class Rank:
         if self.job.phase.snapshot:
             self.state.copy()
             self._time("blocked", began)
+        for name in self.links.make():
+            self.name = name
         (self._save_ours if self.saving is OURS else self._save_as_library)(checkpoint, began)
         if self.job.phase.marked and self.job.phase.keep:
             self._let_go(checkpoint - self.job.phase.keep)

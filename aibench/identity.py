@@ -105,7 +105,7 @@ def workload_facts(stage: Stage, phase: Phase) -> dict[str, Any]:
     for population in (parts["population"], (parts["saving"] or {}).get("population")):
         if population is not None:
             del population["directory"], population["seed"]
-    return {"workload": stage.workload, "kind": stage.kind, "engine": stage.engine, **parts}
+    return {"workload": stage.beside or stage.workload, "kind": stage.kind, "engine": stage.engine, **parts}
 
 
 def harness_version(version: str) -> str:

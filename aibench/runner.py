@@ -8,10 +8,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import Literal
 
-from aibench.capacity import next_level, searched
 from aibench.engine import Engine, Report, Site
 from aibench.engines.null import NullEngine
 from aibench.engines.posix import PosixEngine
@@ -34,6 +33,7 @@ from aibench.model import (
 )
 from aibench.remarks import reasons, warnings
 from aibench.surroundings import Meanwhile, Watch
+from aibench.turns import together, turns
 from aibench.workers.loops import LOOPS
 from aibench.workers.loops.feed import share_asked
 from aibench.workers.pool import failure
@@ -53,24 +53,6 @@ def _unhindered(phase: Phase) -> Phase:
     if asked:
         asked = replace(asked, compute_ns=0, distribution="fixed", listed=(), steps=0, save_every=0)
     return replace(phase, runtime_ns=_CALIBRATION_NS, rate=0.0, accelerators=asked, saving=None)
-
-
-def _turns(stage: Stage, samples: Sequence[Sample]) -> Iterator[tuple[Phase, int]]:
-    """Which repeat of which phase is next, after ``samples`` of this stage, which grow meanwhile.
-
-    Phases take turns; those of a search have all their repeats, and then it is decided which
-    phase is next.
-    """
-    while searched(stage):
-        if (level := next_level(stage, samples)) is None:
-            return
-        done = {sample.repeat for sample in samples if sample.phase == level.name}
-        yield level, min(set(range(stage.repeats)) - done)
-    done_before = {(sample.phase, sample.repeat) for sample in samples}
-    for repeat in range(stage.repeats):
-        for phase in stage.measured:
-            if (phase.name, repeat) not in done_before:
-                yield phase, repeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +101,9 @@ class Runner:
         """
         try:
             clean_scratch(self.workspace)
-            for stage in plan.stages:
-                if stage.refusal is None:
-                    yield from self._stage(stage, plan.seed, kept)
-                    clean_scratch(self.workspace)
+            for stages in together(plan):
+                yield from self._in_turns(stages, plan.seed, kept)
+                clean_scratch(self.workspace)
         except OSError as error:
             raise failure(error) from error
         finally:
@@ -137,16 +118,29 @@ class Runner:
                 clean_scratch(self.workspace)  # no second one comes
                 raise
 
+    def _in_turns(
+        self, stages: Sequence[Stage], seed: int, kept: Sequence[Sample]
+    ) -> Iterator[Sample]:
+        """One repeat of each stage after the other, who goes first changes from turn to turn."""
+        known = {(sample.workload, sample.phase, sample.repeat) for sample in kept}
+        coming = [(stage, self._stage(stage, seed, kept)) for stage in stages]
+        for repeat in range(stages[0].repeats) if len(stages) > 1 else ():
+            for stage, samples in coming if repeat % 2 == 0 else reversed(coming):
+                wanted = {(stage.workload, phase.name, repeat) for phase in stage.measured}
+                yield from islice(samples, len(wanted - known))
+        for _, samples in coming:
+            yield from samples
+
     def _stage(self, stage: Stage, seed: int, kept: Sequence[Sample]) -> Iterator[Sample]:
         samples = [sample for sample in kept if sample.workload == stage.workload]
-        turns = _turns(stage, samples)
-        first = next(turns, None)
+        coming = turns(stage, samples)
+        first = next(coming, None)
         if first is None:
             return
         for phase in stage.prepared:
             self.prepare(stage, phase, seed)
         ceilings: dict[str, Ceiling | None] = {}
-        for phase, repeat in chain([first], turns):
+        for phase, repeat in chain([first], coming):
             if phase.name not in ceilings:
                 ceilings[phase.name] = self._ceiling(stage, phase, seed)
             samples.append(self._sample(stage, phase, repeat, seed, ceilings[phase.name]))

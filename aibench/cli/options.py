@@ -25,7 +25,8 @@ _PLAN_OPTIONS = (
                  help="A shipped workload or a .toml file; may be repeated."),
     click.option("--suite", metavar="NAME", help="A set of workloads: quick, standard or full."
                  "  [default: quick, unless -w is given]"),
-    click.option("--engine", metavar="NAME", help="Do all workloads with this engine."),
+    click.option("--engine", metavar="NAME[,NAME]", help="Do all workloads with this engine, or "
+                 "with each of several in turns."),
     click.option("--repeats", type=click.IntRange(1, 1000), metavar="N",
                  help="Repeat each measured phase N times."),
     click.option("--cache", type=click.Choice([policy.value for policy in CachePolicy]),
@@ -93,8 +94,6 @@ def build_plan(target: Target, given: dict[str, Any]) -> tuple[Plan, Engines]:
     suite = given["suite"] or (None if given["workloads"] else "quick")
     name = files[0].workload.name if len(files) == 1 else suite or "run"
     engines = Engines()
-    if given["engine"] is not None:
-        engines[given["engine"]]
     options = Options(
         name=name,
         seed=given["seed"],
@@ -106,6 +105,10 @@ def build_plan(target: Target, given: dict[str, Any]) -> tuple[Plan, Engines]:
         scale=given["scale"],
         settings=given["settings"],
     )
+    for engine in options.engines:
+        engines[engine]
+    if len(set(options.engines)) < len(options.engines):
+        raise Refused(f"--engine {options.engine}: each engine once")
     return make_plan(files, options, engines, target), engines
 
 

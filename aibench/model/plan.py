@@ -173,6 +173,8 @@ class Stage:
     """One workload of a plan: the engine that does it and its phases, preparing ones first.
 
     ``refusal`` is set when this machine or target can't do it; then nothing of it is run.
+    ``beside`` is the workload of another stage where this one is the same by another engine: they
+    take turns.
     """
 
     workload: str
@@ -183,6 +185,7 @@ class Stage:
     repeats: int
     phases: tuple[Phase, ...]
     refusal: str | None = None
+    beside: str = ""
 
     @property
     def prepared(self) -> tuple[Phase, ...]:

@@ -108,6 +108,11 @@ def _phase_line(phase: Phase) -> str:
         parts[-1] = (
             f"{phase.accelerators.count} × {phase.accelerators.loaders} loaders on {parts[-1]}"
         )
+    if phase.saving and phase.accelerators:
+        parts.append(
+            f"{phase.saving.checkpoints} checkpoints by {phase.saving.slots} ranks, one after each "
+            f"{phase.accelerators.save_every} steps"
+        )
     if phase.depth > 1:
         parts.append(f"queue depth {phase.depth}")
     if phase.cache is not CachePolicy.AS_FOUND:

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from aibench.capacity import levels_at_most
 from aibench.definition.fields import Duration
+from aibench.generators import saving
 from aibench.generators.accelerators import settings_of
 from aibench.generators.common import Workers, layout
 from aibench.generators.kind import Kind, Request
@@ -44,6 +45,10 @@ class Settings(Data):
     loader spends on a sample: none where not asked for. From the utilisation ``bar`` on
     accelerators count as fed.
 
+    ``checkpoint`` is a table of `saving.Settings`: what accelerators stop for after so many steps.
+    Then one more phase saves as many checkpoints alone. ``checkpoint_scale`` makes their files
+    smaller.
+
     A phase ends after an epoch, after ``steps`` where there are fewer, or goes on over epochs for
     ``runtime``. ``processes`` is over how many processes loaders are spread; 0 is about two for
     each core.
@@ -65,6 +70,8 @@ class Settings(Data):
     steps: Annotated[int, Field(ge=0, le=10**9, strict=True)] = 0
     runtime: Duration = 0
     processes: Workers = 0
+    checkpoint: saving.Settings | None = None
+    checkpoint_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
 
     @model_validator(mode="before")
     @classmethod
@@ -82,6 +89,14 @@ class Settings(Data):
             raise ValueError("how long a batch is computed is missing: set 'compute', or a preset")
         if self.compute_times and self.compute_sigma:
             raise ValueError("'compute_times' are a distribution themselves: no 'compute_sigma'")
+        return self
+
+    @model_validator(mode="after")
+    def _can_stop(self) -> "Settings":
+        if self.checkpoint and not self.barrier:
+            raise ValueError("accelerators that save checkpoints end steps together: no barrier")
+        if self.checkpoint and self.search:
+            raise ValueError("a search is for loading alone: leave out 'checkpoint'")
         return self
 
     @field_validator("accelerators")
@@ -117,18 +132,46 @@ def _accelerators(settings: Settings, count: int, searched: int) -> Accelerators
         decode_ns=settings.decode,
         bar=settings.bar,
         searched=searched,
+        save_every=settings.checkpoint.every if settings.checkpoint else 0,
+        save_until=settings.checkpoint.until if settings.checkpoint else "blocked",
     )
 
 
 def _level(settings: Settings, request: Request, count: int, searched: int = 0) -> Phase:
     asked = _accelerators(settings, count, searched)
     split = spread(asked.seats, settings.processes or 2 * request.cpus)
-    return replace(
+    level = replace(
         reading(settings, request, *split),
         name=f"accelerators-{count}",
-        accelerators=asked,
+        accelerators=replace(asked, save_every=0),
         runtime_ns=settings.runtime,
     )
+    if settings.checkpoint is None:
+        return level
+    checkpoints = _checkpoints(level, asked)
+    return replace(level, accelerators=asked, saving=_saved(settings, request, "save", checkpoints))
+
+
+def _checkpoints(level: Phase, asked: Accelerators) -> int:
+    """How many checkpoints a level saves, none after its last step; ValueError where it is none."""
+    steps = steps_asked(level, asked)
+    if level.runtime_ns:
+        soonest = level.runtime_ns // max(asked.compute_ns, 1) + 1
+        steps = min(asked.steps or soonest, soonest)
+    if steps <= asked.save_every:
+        raise ValueError(
+            f"no checkpoint is saved after each {asked.save_every} of {steps} steps of "
+            f"{asked.count} accelerators; save after fewer, or use more files or samples"
+        )
+    return (steps - 1) // asked.save_every
+
+
+def _saved(settings: Settings, request: Request, name: str, checkpoints: int) -> Phase:
+    """The phase that saves the checkpoints of a training."""
+    asked = settings.checkpoint
+    assert asked is not None
+    scaled = asked.model_copy(update={"scale": asked.scale * settings.checkpoint_scale})
+    return scaled.saved(request, name, checkpoints)
 
 
 def _steps(level: Phase) -> int:
@@ -163,9 +206,14 @@ def _candidates(settings: Settings, request: Request) -> list[Phase]:
 
 
 def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
-    """The layout of the data set, then a phase for each number of accelerators."""
+    """The layout of the data set, checkpoints alone, then a phase for each number of accelerators.
+
+    Alone are as many checkpoints as the first number of accelerators stops for.
+    """
     levels = (_candidates if settings.search else _given)(settings, request)
-    return layout(levels[0].population, max(4, 2 * request.cpus)), *levels
+    saved = levels[0].saving
+    alone = (replace(saved, name="checkpoint-alone"),) if saved else ()
+    return layout(levels[0].population, max(4, 2 * request.cpus)), *alone, *levels
 
 
 KIND = Kind(
@@ -174,5 +222,5 @@ KIND = Kind(
     engine="posix",
     settings=Settings,
     phases=phases,
-    scaled=("files",),
+    scaled=("files", "checkpoint_scale"),
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aibench.reporters import checkpointing
 from aibench.units import format_duration, format_rate, format_value
 
 _FORMULA = (
@@ -35,6 +36,7 @@ def asked(settings: dict[str, Any]) -> str:
         parts[-1] += f", {format_rate(found['demand'])} at full rate"
     if count > 1:
         parts.append("a barrier after each step" if found["barrier"] else "no barrier")
+    parts += checkpointing.asked(found)
     decode = found["decode_ns"]
     parts.append(f"{format_duration(decode)} to decode a sample" if decode else "nothing decoded")
     return ", ".join(parts)
@@ -62,6 +64,7 @@ def fed(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield f"No number of accelerators had {needed}."
     if any(level.searched for level in levels.values()):
         yield from _found(levels, most, bar)
+    yield from checkpointing.told(phases)
 
 
 def _found(levels: Mapping[int, "_Level"], most: int, bar: float) -> Iterator[str]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from aibench.capacity import searched
+from aibench.formats.files import total_bytes
 from aibench.identity import identity
 from aibench.insight import why
 from aibench.metrics import headroom, metrics, of_one_state
@@ -21,6 +22,7 @@ from aibench.model import (
     Stage,
 )
 from aibench.probes.nfsoptions import meaning
+from aibench.reporters.beside import beside_part
 from aibench.reporters.samples import remarks, sample_part
 from aibench.reporters.values import number, plain, spread
 from aibench.stats.histogram import enough_for, merge, percentile
@@ -45,6 +47,7 @@ def workload_part(record: RunRecord, stage: Stage) -> dict[str, Any]:
         "engine_version": record.engines.get(stage.engine),
         "repeats": stage.repeats,
         "refusal": stage.refusal,
+        "beside": beside_part(record, stage),
         "prepared": [{"name": p.name, "asked": _asked(p)} for p in stage.prepared],
         "phases": [_phase_part(stage, phase, record) for phase in _measured(stage, record)],
     }
@@ -130,7 +133,19 @@ def _accelerators(phase: Phase) -> dict[str, Any] | None:
     """The accelerators that a phase emulates, and the bytes per second that they take at most."""
     if phase.accelerators is None:
         return None
-    return {**plain(phase.accelerators), "demand": number(demand(phase))}
+    saved = phase.saving
+    saving = saved and {
+        "checkpoints": saved.checkpoints,
+        "bytes": total_bytes(saved.population) // saved.checkpoints,
+        "ranks": saved.slots,
+        "format": saved.population.format,
+        "snapshot": saved.snapshot,
+    }
+    return {
+        **plain(phase.accelerators),
+        "demand": number(demand(phase)),
+        "saving": saving,
+    }
 
 
 def _cache_state(samples: Sequence[Sample]) -> str | None:

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from aibench.formats.draws import Sizes64
 from aibench.formats.format import Access, Contents, Format, Part, Reading, Saving, samples_in
 from aibench.formats.readers import FILE_READERS, name_of
-from aibench.formats.slicing import by_file, paged_bytes, pages, rows, runs
+from aibench.formats.slicing import Pages, by_file, rows, runs, touched
 from aibench.formats.tensors import cut, one_shard, sizes_by, tensor_name, tensors_in
 from aibench.formats.torchread import map_whole
 from aibench.model import Population, Slice
@@ -89,16 +89,18 @@ class _Reader:
         """``get_slice`` of tensors; yields the bytes of the pages of each file that are used."""
         population, touch = self._access.population, self._access.calls.touch
         for self.file, parts in by_file(needed):
-            mapped, at, moved = self._map(self.file)
+            mapped, at = self._map(self.file)
+            used = Pages()
+            used.add(0, at)
             for run in (run for part in parts for run in runs(population, part)):
-                for offset, length in pages(run, at):
+                for offset, length in touched(run, at):
                     touch(mapped, offset, length)
-                    moved += paged_bytes(offset, length)
+                    used.add(offset, length)
             self._close()
-            yield moved
+            yield used.bytes
 
     def _read(self, number: int) -> int:
-        mapped, at, _ = self._map(number)
+        mapped, at = self._map(number)
         _, sizes = self._known.get(number) or self._tensors(number)
         for length in sizes:
             self._access.calls.touch(mapped, at, length)
@@ -106,8 +108,8 @@ class _Reader:
         self._close()
         return at
 
-    def _map(self, number: int) -> tuple[object, int, int]:
-        """Open a file and read its header: (mapping, where tensors begin, bytes so far)."""
+    def _map(self, number: int) -> tuple[object, int]:
+        """Open a file and read its header: (mapping, where tensors begin)."""
         access, calls = self._access, self._access.calls
         at, sizes = self._known.get(number) or self._tensors(number)
         name, size = name_of(access.population, number), at + sum(sizes)
@@ -118,7 +120,7 @@ class _Reader:
         calls.touch(first, 0, at)
         if self._torch:
             self._mappings.insert(0, map_whole(access, name, size, looked=False))
-        return self._mappings[0], at, at
+        return self._mappings[0], at
 
     def _close(self) -> None:
         calls = self._access.calls

@@ -97,7 +97,7 @@ def needed_bytes(population: Population, part: Slice) -> int:
     return sum(run.bytes for run in runs(population, part))
 
 
-def pages(run: Run, base: int) -> Iterator[tuple[int, int]]:
+def touched(run: Run, base: int) -> Iterator[tuple[int, int]]:
     """(offset, length) of what a program uses of a mapping, from page to page.
 
     Where pieces are so near that no page between them is left out, they are one.
@@ -110,6 +110,16 @@ def pages(run: Run, base: int) -> Iterator[tuple[int, int]]:
         yield start, (run.count - 1) * run.stride + run.length
 
 
-def paged_bytes(offset: int, length: int) -> int:
-    """What has to be there of a mapping so that these bytes are: whole pages."""
-    return -(-(offset + length) // _PAGE) * _PAGE - offset // _PAGE * _PAGE
+class Pages:
+    """Counts what has to be there of a mapping: whole pages, each once where they are in order."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._end = 0
+
+    def add(self, offset: int, length: int) -> None:
+        """These bytes are used."""
+        first, end = max(offset // _PAGE, self._end), -(-(offset + length) // _PAGE)
+        if end > first:
+            self.bytes += (end - first) * _PAGE
+            self._end = end

@@ -11,7 +11,7 @@ from aibench.formats.draws import Sizes64
 from aibench.formats.format import Access
 from aibench.formats.python import PythonFile
 from aibench.formats.readers import name_of
-from aibench.formats.slicing import by_file, paged_bytes, pages, runs
+from aibench.formats.slicing import Pages, by_file, runs, touched
 from aibench.formats.torchzip import ENDING, Archive, Record
 from aibench.model import Population, Slice
 
@@ -135,14 +135,14 @@ class MappedTorchReader(TorchReader):
         for self.file, parts in by_file(needed):
             archive, mapping = self._open(self.file)
             self._python.close()
-            moved, at = self._python.asked, list(accumulate(r.size for r in archive.tensors))
+            used, at = Pages(), list(accumulate(r.size for r in archive.tensors))
             for run in (run for part in parts for run in runs(population, part)):
                 record = archive.tensors[run.tensor]
-                for offset, length in pages(run, record.data - at[run.tensor] + record.size):
+                for offset, length in touched(run, record.data - at[run.tensor] + record.size):
                     touch(mapping, offset, length)
-                    moved += paged_bytes(offset, length)
+                    used.add(offset, length)
             self._close(mapping)
-            yield moved
+            yield self._python.asked + used.bytes
 
 
 def map_whole(access: Access, name: bytes, size: int, *, looked: bool = True) -> object:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from aibench.reporters import asking, feeding, figures, steadiness, wording
+from aibench.reporters import asking, beside, feeding, figures, steadiness, wording
 from aibench.reporters.clean import cleaned
 from aibench.reporters.meanwhile import meanwhile
 
@@ -92,7 +92,9 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.globals |= {"w": wording, "asked": asking.asked, "fed": feeding.fed}
+    environment.globals |= {
+        "w": wording, "asked": asking.asked, "fed": feeding.fed, "beside": beside.sentences,
+    }  # fmt: skip
     environment.filters["tools"] = _tools
     environment.filters["evidence"] = _evidence
     environment.filters["steadiness"] = steadiness.sentence

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aibench.reporters import feeding, steadiness, wording
+from aibench.reporters import beside, feeding, steadiness, wording
 from aibench.reporters.clean import cleaned
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
@@ -134,6 +134,7 @@ def _phase(name: str, phase: dict[str, Any]) -> Iterator[str]:
 def _warnings(document: dict[str, Any]) -> Iterator[str]:
     lines = [warning["message"] for warning in document["run"]["warnings"]]
     for workload in document["workloads"]:
+        lines += [f"{workload['name']}: {text}" for text in beside.sentences(workload)]
         lines += [f"{workload['name']}: {text}" for text in feeding.fed(workload["phases"])]
         told = (wording.findings, steadiness.sentences)
         lines += [

@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from aibench.reporters import asking, feeding, steadiness, wording
+from aibench.reporters import asking, beside, feeding, steadiness, wording
 from aibench.reporters.clean import cleaned
 
 #: Colours of the sixteen that every terminal theme defines; the words say the same.
@@ -166,7 +166,7 @@ def _workload(workload: dict[str, Any]) -> Iterator[RenderableType]:
         yield Text(f"– Refused, nothing was run: {workload['refusal']}", style="yellow")
         return
     yield _figures(workload["phases"])
-    yield _bullets(_phase_notes(workload["phases"]))
+    yield _bullets((*beside.sentences(workload), *_phase_notes(workload["phases"])))
 
 
 def _figures(phases: Iterable[dict[str, Any]]) -> Table:

@@ -19,6 +19,7 @@ from aibench.generators.kind import Kind, Request
 from aibench.generators.load import Data, reading
 from aibench.model import Accelerators, Phase
 from aibench.workers.loops.feed import steps_asked
+from aibench.workers.loops.samples import reading_of
 
 _Level = Annotated[int, Field(ge=1, le=4096, strict=True)]
 _Each = Annotated[int, Field(ge=1, le=256, strict=True)]
@@ -42,8 +43,10 @@ class Settings(Data):
     shares of the mean that of a ``normal`` one (cut at 0 and at twice the mean) or a ``gamma`` one.
     Of the times in ``compute_times``, given instead, each is as likely as the others. With
     ``barrier`` accelerators end each step together. ``decode`` is the time of one core that a
-    loader spends on a sample: none where not asked for. From the utilisation ``bar`` on
-    accelerators count as fed.
+    loader spends on a sample: none where not asked for. Where a reader streams files, samples of
+    which the order is shuffled come out of a ``buffer`` of so many in each loader; it is filled
+    before the first batch, from files in the order that ``order`` says. From the utilisation
+    ``bar`` on accelerators count as fed.
 
     ``checkpoint`` is a table of `saving.Settings`: what accelerators stop for after so many steps.
     Then one more phase saves as many checkpoints alone. ``checkpoint_scale`` makes their files
@@ -66,6 +69,7 @@ class Settings(Data):
     prefetch: _Each = 2
     barrier: bool = True
     decode: Duration = 0
+    buffer: Annotated[int, Field(ge=0, le=10**8, strict=True)] = 0
     bar: Annotated[float, Field(gt=0, le=1)] = 0.9
     steps: Annotated[int, Field(ge=0, le=10**9, strict=True)] = 0
     runtime: Duration = 0
@@ -132,6 +136,7 @@ def _accelerators(settings: Settings, count: int, searched: int) -> Accelerators
         decode_ns=settings.decode,
         bar=settings.bar,
         searched=searched,
+        buffer=settings.buffer,
         save_every=settings.checkpoint.every if settings.checkpoint else 0,
         save_until=settings.checkpoint.until if settings.checkpoint else "blocked",
     )
@@ -146,6 +151,11 @@ def _level(settings: Settings, request: Request, count: int, searched: int = 0) 
         accelerators=replace(asked, save_every=0),
         runtime_ns=settings.runtime,
     )
+    if settings.buffer and not reading_of(level).streams:
+        raise ValueError(
+            f"format {settings.format!r} read as by {level.reader!r} has an order of samples, "
+            "not a shuffle buffer: that is for readers that stream files, such as webdataset"
+        )
     if settings.checkpoint is None:
         return level
     checkpoints = _checkpoints(level, asked)

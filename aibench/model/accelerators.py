@@ -19,7 +19,8 @@ class Accelerators:
     With a ``barrier`` all accelerators end a step together. ``steps`` bounds the steps of each; 0:
     an epoch. ``decode_ns`` is the time of one core that a loader spends on each sample. From a
     utilisation of ``bar`` on, accelerators count as fed. ``searched`` is 0, or how many levels a
-    search tries at most, of which this is one (`capacity`).
+    search tries at most, of which this is one (`capacity`). A loader that streams files has a
+    shuffle ``buffer`` of so many samples, in whole batches, which it fills before the first one.
 
     After each ``save_every`` steps (0: never) all of them stop for a checkpoint, until its last
     writer has come to the moment ``save_until``: ``blocked``, when a trainer could go on, or
@@ -38,13 +39,15 @@ class Accelerators:
     decode_ns: int = 0
     bar: float = 0.9
     searched: int = 0
+    buffer: int = 0
     save_every: int = 0
     save_until: str = "blocked"
 
     def __post_init__(self) -> None:
         if min(self.count, self.loaders, self.prefetch) < 1:
             raise ValueError("accelerators, their loaders and their prefetch are at least 1")
-        if min(self.compute_ns, self.sigma, self.steps, self.decode_ns, self.save_every) < 0:
+        counts = (self.steps, self.decode_ns, self.buffer, self.save_every)
+        if min(self.compute_ns, self.sigma, *counts) < 0:
             raise ValueError("times and steps of accelerators are never negative")
         if self.save_every and self.count > 1 and not self.barrier:
             raise ValueError("accelerators that save a checkpoint together end steps together")

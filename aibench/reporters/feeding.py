@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aibench.reporters import checkpointing
-from aibench.units import format_duration, format_rate, format_value
+from aibench.units import format_duration, format_rate, format_size, format_value
 
 _FORMULA = (
     "Utilisation is computing over computing, waiting for batches and for barriers, in the mean of "
@@ -36,6 +36,9 @@ def asked(settings: dict[str, Any]) -> str:
         parts[-1] += f", {format_rate(found['demand'])} at full rate"
     if count > 1:
         parts.append("a barrier after each step" if found["barrier"] else "no barrier")
+    if found["buffer"]:
+        size = format_size(found["buffer"] * settings["sizes"]["mean"])
+        parts.append(f"a shuffle buffer of {found['buffer']} samples in each loader ({size})")
     parts += checkpointing.asked(found)
     decode = found["decode_ns"]
     parts.append(f"{format_duration(decode)} to decode a sample" if decode else "nothing decoded")

@@ -60,6 +60,7 @@ class Cells:
             self.cells[group * GROUP_CELLS + OVER] = self.steps < 1
         self.admissions = [_FORK.Semaphore(0) for _ in range(asked.seats)]
         self.turns = [_FORK.Semaphore(0) for _ in range(ranks)]
+        self._ended = _FORK.Semaphore(0)
 
     def deadline(self, start_ns: int) -> int:
         """The time at which the last step has begun; `FOREVER` where time is no bound."""
@@ -82,6 +83,16 @@ class Cells:
     def checkpoint(self, number: int) -> int:
         """Where the cells of a checkpoint begin."""
         return self._bases[2] + number * CHECKPOINT_CELLS
+
+    def end_rank(self) -> None:
+        """Tell everyone that a rank writes no more."""
+        for _ in range(self.asked.seats + self.ranks):
+            self._ended.release()
+
+    def await_ranks(self) -> None:
+        """Wait until no rank writes any more, so that it is known when checkpoints were written."""
+        for _ in range(self.ranks):
+            self._ended.acquire()
 
     def windows(self) -> list[tuple[int, int]]:
         """From when until when each checkpoint was written; `FOREVER` where it still is."""

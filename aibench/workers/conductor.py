@@ -127,6 +127,11 @@ class Saver:
         self._done += 1
         return now - asked
 
+    def freeze(self) -> Steps:
+        """The steps that this rank computed, when no other checkpoint will be due."""
+        self._shared.end_rank()
+        return self.timeline.freeze()
+
 
 class Seat:
     """One loader's part in the timeline: brings batches, and is told when to make another one."""

@@ -64,7 +64,8 @@ class Timeline:
         return bool(self._cells[self.group + OVER])
 
     def freeze(self) -> Steps:
-        """The steps that this process computed; without what is always equal."""
+        """The steps that this process computed, when all ranks have ended."""
+        self._shared.await_ranks()
         found = self._log.freeze()
         equal = ["compute"] if not self.asked.varies else []
         equal += ["barrier"] if len(self.members) == 1 else []

@@ -120,6 +120,16 @@ def test_too_little_data(changes: dict[str, Any]) -> None:
         every({**SMALL, **changes})
 
 
+def test_a_shuffle_buffer_is_for_streams() -> None:
+    """Readers that go from file to file in order shuffle in a buffer; the others have an order."""
+    shards = {"format": "webdataset", "files": 40, "samples_per_file": 100, "buffer": 500}
+    asked = every({**SMALL, **shards, "accelerators": [1]})[1].accelerators
+    assert asked is not None
+    assert asked.buffer == 500
+    with pytest.raises(ValueError, match="has an order of samples, not a shuffle buffer"):
+        every({**SMALL, "buffer": 500})
+
+
 def test_loaders_are_spread_over_processes() -> None:
     """About two processes a core, threads for the rest, and all of them have as many."""
     assert spread(32, 4) == (4, 8)

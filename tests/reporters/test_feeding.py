@@ -108,10 +108,13 @@ def test_what_they_asked_for() -> None:
     said = asking.asked(workload["phases"][0])
     assert said.startswith(
         "4 accelerators × 2 loaders, each up to 2 batches ahead, 1.00 s a batch in the mean "
-        "(lognormal), 164 kB/s at full rate, a barrier after each step, 2.00 ms to decode a sample, "
-        "8 processes"
+        "(lognormal), 164 kB/s at full rate, a barrier after each step, 2.00 ms to decode a "
+        "sample, 8 processes"
     )
-    (workload,) = document(record({1: GOOD}), [])["workloads"]
+    (workload,) = document(record({1: GOOD}, buffer=1000), [])["workloads"]
+    assert "a shuffle buffer of 1000 samples in each loader (4.10 MB)" in asking.asked(
+        workload["phases"][0]
+    )
     assert "nothing decoded" in asking.asked(workload["phases"][0])
 
 

@@ -71,16 +71,23 @@ class _Source:
         self._job, self._reader, self._seat = job, reader, seat
         self._coming: Generator[int] | None = None
 
-    def batches(self) -> Iterator[Iterator[int]]:
-        """The bytes of the samples of each batch, which are read as they are asked for."""
+    def batches(self) -> Iterator[tuple[Iterator[int], bool]]:
+        """What is read for each batch, and whether the batch is complete then.
+
+        The bytes of its samples are read as they are asked for. With a shuffle buffer that is
+        filled first, and at the end of an epoch batches come out of it for which nothing is read.
+        """
         phase, seat = self._job.phase, self._seat
         asked = seat.asked
         steps = steps_of_epoch(phase, asked)
         for number in count() if phase.runtime_ns and steps else range(1):
             loader = (seat.loader - number * steps) % asked.loaders
             self._coming = self._reader.samples(self._chunks(phase.epoch + number, loader))
-            for _ in range(loader, steps, asked.loaders):
-                yield islice(self._coming, phase.batch)
+            every = len(range(loader, steps, asked.loaders))
+            ahead = max(min(-(-asked.buffer // phase.batch), every - 1), 0)
+            for turn in range(every + ahead):
+                reads = phase.batch if turn < every else 0
+                yield islice(self._coming, reads), turn >= ahead
             self._coming.close()
 
     def close(self) -> None:
@@ -109,7 +116,7 @@ class _Loader:
         self._source = _Source(job, self._reader, self._seat)
         self._log, self._deadline, self._alarm = Log(), FOREVER, 0
         self._sizes = np.zeros(CAPACITY // job.phase.batch * job.phase.batch, dtype=np.int64)
-        self._pending = self._done = self._bytes = 0
+        self._pending = self._done = self._bytes = self._held = 0
         self._calls.burn(0)
 
     def run(self, start_ns: int) -> Outcome:
@@ -120,8 +127,10 @@ class _Loader:
         seat.begin(start_ns, self._deadline)
         began = calls.clock()
         try:
-            for batch in self._source.batches():
-                if not seat.admitted(calls.wait) or not self._read(batch, start_ns):
+            for batch, whole in self._source.batches():
+                if whole and not seat.admitted(calls.wait):
+                    break
+                if not self._read(batch, start_ns, whole=whole):
                     break
         except OSError as error:
             name = path_of(self._phase.population, self._reader.file).encode()
@@ -132,16 +141,17 @@ class _Loader:
         end = seat.leave(calls.wait, calls.clock())
         steps = seat.freeze()
         return Outcome(
-            slot=seat.number, operations=self._done, bytes=self._bytes, start_ns=began, end_ns=end,
+            slot=seat.number, operations=self._done, bytes=self._bytes + self._held, start_ns=began,
+            end_ns=end,
             histograms={**self._log.histograms(), **steps.histograms},
             intervals=self._log.intervals, steps=steps.intervals, step_sums=steps.sums,
         )  # fmt: skip
 
-    def _read(self, batch: Iterator[int], start_ns: int) -> bool:
-        """Read a batch and bring it; False where the time is over before its end."""
+    def _read(self, batch: Iterator[int], start_ns: int, *, whole: bool) -> bool:
+        """Read a batch and, a ``whole`` one, bring it; False where the time is over before."""
         clock, burn, decode = self._calls.clock, self._calls.burn, self._seat.asked.decode_ns
         before, after = self._log.stamps
-        sizes, alarm, k, held = self._sizes, self._alarm, self._pending, 0
+        sizes, alarm, k, held = self._sizes, self._alarm, self._pending, self._held
         t0 = clock()
         for moved in batch:
             t1 = clock()
@@ -158,9 +168,10 @@ class _Loader:
                     break
             t0 = clock()
         else:
-            self._seat.bring(t0, held)
-        self._pending = k
-        self._bytes += held
+            if whole:
+                self._seat.bring(t0, held)
+                self._bytes, held = self._bytes + held, 0
+        self._pending, self._held = k, held
         if k == len(sizes):
             self._flush(start_ns)
         return t0 < self._deadline
@@ -174,7 +185,7 @@ class _Loader:
         self._log.flush(self._sizes[: self._pending], start_ns, self._phase.batch)
         self._done += self._pending
         self._pending = 0
-        self._tell(0, 0)
+        self._tell(0, self._held)
 
 
 def prepare_feed(job: Job, slot: int, progress: Progress) -> Run:

@@ -55,7 +55,7 @@ def prepare_periodic(job: Job, slot: int, progress: Progress) -> Run:
             raise blame(error, job, rank.name) from error
         end = calls.clock()
         rank.writes.bin()
-        steps = saver.timeline.freeze()
+        steps = saver.freeze()
         return Outcome(
             slot=slot, operations=rank.done, bytes=rank.writes.total, start_ns=began, end_ns=end,
             timers={f"checkpoint_{name}": value for name, value in rank.timers.items()},

@@ -221,7 +221,7 @@ def noted(phase: Phase, batches: int) -> list[list[int]]:
         reader = _Noting()
         job = Job(phase=phase, directory="/", seed=1, calls=lambda: None)  # type: ignore[arg-type, return-value]
         source = _Source(job, reader, conductor.seat(slot))
-        for _, batch in zip(range(batches), source.batches(), strict=False):
+        for _, (batch, _) in zip(range(batches), source.batches(), strict=False):
             list(batch)
         found.append(reader.numbers)
     return found
@@ -269,6 +269,30 @@ def test_shards_are_streamed_by_the_loaders() -> None:
     found = measured(phase, {"read": 1000})
     assert [each.steps for each in training(found).accelerators] == [10, 10]
     assert found.operations == 2 * 10 * 4
+
+
+def test_a_shuffle_buffer_is_filled_first() -> None:
+    """With ten samples in a buffer the first batch comes after eleven, and the last ten at once.
+
+    Reading takes 1 s a sample and is all done after 60 s; then eleven batches are computed in 0.5 s
+    each. No byte is read twice, none is lost.
+    """
+    phase = fed(60, buffer=10, compute_ns=SECOND // 2)
+    found = measured(phase, ONE_READ)
+    (one,) = training(found).accelerators
+    assert (one.steps, one.first_batch_ns, one.end_ns) == (
+        60,
+        11 * SECOND,
+        65 * SECOND + SECOND // 2,
+    )
+    assert found.operations == 60
+    assert found.bytes == one.bytes == 60_000
+    assert found.histograms["whole"].max_ns == SECOND  # filling is no latency of a sample
+    over = training(measured(fed(60, buffer=10**6), ONE_READ)).accelerators[0]
+    assert (over.steps, over.first_batch_ns) == (60, 60 * SECOND)
+    several = fed(90, buffer=6, loaders=3, batch=3, runtime_ns=200 * SECOND, processes=1)
+    for each in training(measured(several, ONE_READ)).accelerators:
+        assert each.first_batch_ns == 9 * SECOND  # two batches in the buffer of each, and one more
 
 
 def test_a_phase_bounded_in_time_ends() -> None:

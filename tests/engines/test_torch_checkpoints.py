@@ -34,10 +34,15 @@ def saving(form: str, **more: Any) -> Phase:
     return phase
 
 
+def planned(form: str, reader: str, **more: Any) -> tuple[Phase, ...]:
+    """The layout of a checkpoint, and a load of it."""
+    settings = checkpoint_load.Settings(**SMALL | {"format": form, "reader": reader} | more)
+    return checkpoint_load.phases(settings, REQUEST)
+
+
 def loading(form: str, reader: str, root: Path, **more: Any) -> Phase:
     """A load of a checkpoint that lies below ``root``."""
-    settings = checkpoint_load.Settings(**SMALL | {"format": form, "reader": reader} | more)
-    layout, phase = checkpoint_load.phases(settings, REQUEST)
+    layout, phase = planned(form, reader, **more)
     return laid_out(layout, phase, root)
 
 

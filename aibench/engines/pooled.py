@@ -53,17 +53,67 @@ def measure(
         journal=journal,
         conductor=conductor,
     )
-    ranks = _ranks(phase, site, directory, job, rank_calls or calls)
-    start, outcomes = run_pool(job, LOOPS[phase.operation], report, site.patience_ns, beside=ranks)
-    measured = collect(phase, site, start, outcomes[: phase.slots])
+    if conductor is not None and not conductor.asked.persistent:
+        start, outcomes = _forked_anew(job, conductor, report, site.patience_ns)
+        measured = _over_epochs(phase, site, start, outcomes)
+    else:
+        ranks = _ranks(phase, site, directory, job, rank_calls or calls)
+        start, outcomes = run_pool(
+            job, LOOPS[phase.operation], report, site.patience_ns, beside=ranks
+        )
+        measured = collect(phase, site, start, outcomes[: phase.slots])
     return _trained(measured, phase, site, conductor, outcomes) if conductor else measured
+
+
+def _forked_anew(
+    job: Job, conductor: Conductor, report: Report, patience_ns: int
+) -> tuple[int, list[Outcome]]:
+    """(common start, outcomes of all epochs) of loaders that only live for one of them."""
+    start, every = 0, list[Outcome]()
+    for epoch in range(conductor.asked.epochs):
+        conductor.reopen(epoch, start)
+        done = sum(outcome.operations for outcome in every)
+        moved = sum(outcome.bytes for outcome in every)
+        began, outcomes = run_pool(
+            job, LOOPS[job.phase.operation],
+            lambda operations, count, done=done, moved=moved: report(  # type: ignore[misc]
+                done + operations, moved + count
+            ),
+            patience_ns,
+        )  # fmt: skip
+        start = start or began
+        every += outcomes
+    return start, every
+
+
+def _over_epochs(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -> Measurement:
+    """One measurement of loaders that were forked anew: who takes the same place is one worker."""
+    whole = collect(phase, site, start, outcomes)
+    joined = []
+    for slot in range(phase.slots):
+        own = [outcome for outcome in outcomes if outcome.slot == slot]
+        joined.append(
+            Outcome(
+                slot=slot,
+                operations=sum(each.operations for each in own),
+                bytes=sum(each.bytes for each in own),
+                start_ns=own[0].start_ns,
+                end_ns=own[-1].end_ns,
+                user_ns=sum(each.user_ns for each in own),
+                system_ns=sum(each.system_ns for each in own),
+            )
+        )
+    return replace(
+        collect(phase, site, start, joined), timers=whole.timers, histograms=whole.histograms,
+        series=whole.series,
+    )  # fmt: skip
 
 
 def _ranks(
     phase: Phase, site: Site, directory: str | None, job: Job, calls: Callable[[], Calls]
 ) -> tuple[Job, Prepare] | None:
     """The job of those that save checkpoints while accelerators are fed."""
-    if phase.saving is None:
+    if phase.saving is None or phase.soak is not None:  # a soak saves in the same loop
         return None
     where = directory or f"{site.root}/{phase.saving.population.directory}"
     own = replace(
@@ -81,7 +131,7 @@ def _trained(
     outcomes: Sequence[Outcome],
 ) -> Measurement:
     """``measured`` with what accelerators did, and those that saved their checkpoints."""
-    ranks = outcomes[phase.slots :]
+    ranks = outcomes[phase.slots :] if phase.saving else []
     first_start = min(outcome.start_ns for outcome in outcomes)
     sums = np.array([o.step_sums for o in outcomes if o.step_sums], dtype=np.int64).sum(axis=0)
     training = Training(

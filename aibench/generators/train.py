@@ -52,9 +52,10 @@ class Settings(Data):
     Then one more phase saves as many checkpoints alone. ``checkpoint_scale`` makes their files
     smaller.
 
-    A phase ends after an epoch, after ``steps`` where there are fewer, or goes on over epochs for
-    ``runtime``. ``processes`` is over how many processes loaders are spread; 0 is about two for
-    each core.
+    A phase ends after its ``epochs``, after ``steps`` where there are fewer, or goes on over epochs
+    for ``runtime``. Of several ``epochs`` each begins when the one before has ended; loaders that
+    are not ``persistent`` are then forked anew, each as a process of its own. ``processes`` is over
+    how many processes the others are spread; 0 is about two for each core.
     """
 
     preset: str = ""
@@ -73,6 +74,8 @@ class Settings(Data):
     bar: Annotated[float, Field(gt=0, le=1)] = 0.9
     steps: Annotated[int, Field(ge=0, le=10**9, strict=True)] = 0
     runtime: Duration = 0
+    epochs: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
+    persistent: bool = True
     processes: Workers = 0
     checkpoint: saving.Settings | None = None
     checkpoint_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
@@ -101,6 +104,15 @@ class Settings(Data):
             raise ValueError("accelerators that save checkpoints end steps together: no barrier")
         if self.checkpoint and self.search:
             raise ValueError("a search is for loading alone: leave out 'checkpoint'")
+        if self.epochs > 1 and self.runtime:
+            raise ValueError(
+                "a number of 'epochs' or a 'runtime' over as many as it takes, not both"
+            )
+        if not self.persistent and (self.checkpoint or self.epochs == 1):
+            raise ValueError(
+                "loaders are forked anew between 'epochs', of which there is one here, or there is "
+                "a 'checkpoint', whose ranks live on: leave out persistent = false"
+            )
         return self
 
     @field_validator("accelerators")
@@ -137,6 +149,8 @@ def _accelerators(settings: Settings, count: int, searched: int) -> Accelerators
         bar=settings.bar,
         searched=searched,
         buffer=settings.buffer,
+        epochs=settings.epochs,
+        persistent=settings.persistent,
         save_every=settings.checkpoint.every if settings.checkpoint else 0,
         save_until=settings.checkpoint.until if settings.checkpoint else "blocked",
     )
@@ -144,7 +158,8 @@ def _accelerators(settings: Settings, count: int, searched: int) -> Accelerators
 
 def _level(settings: Settings, request: Request, count: int, searched: int = 0) -> Phase:
     asked = _accelerators(settings, count, searched)
-    split = spread(asked.seats, settings.processes or 2 * request.cpus)
+    wanted = settings.processes or 2 * request.cpus
+    split = spread(asked.seats, wanted) if settings.persistent else (asked.seats, 1)
     level = replace(
         reading(settings, request, *split),
         name=f"accelerators-{count}",

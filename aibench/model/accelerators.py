@@ -22,6 +22,9 @@ class Accelerators:
     search tries at most, of which this is one (`capacity`). A loader that streams files has a
     shuffle ``buffer`` of so many samples, in whole batches, which it fills before the first one.
 
+    Of several ``epochs`` each begins when the last step of the one before has ended: until then
+    nothing of it is read. ``persistent`` loaders live on; others are forked anew for each epoch.
+
     After each ``save_every`` steps (0: never) all of them stop for a checkpoint, until its last
     writer has come to the moment ``save_until``: ``blocked``, when a trainer could go on, or
     ``durable``. The rest of it is written while they go on.
@@ -40,12 +43,16 @@ class Accelerators:
     bar: float = 0.9
     searched: int = 0
     buffer: int = 0
+    epochs: int = 1
+    persistent: bool = True
     save_every: int = 0
     save_until: str = "blocked"
 
     def __post_init__(self) -> None:
         if min(self.count, self.loaders, self.prefetch) < 1:
             raise ValueError("accelerators, their loaders and their prefetch are at least 1")
+        if self.epochs < 1 or (self.save_every and not self.persistent):
+            raise ValueError("at least one epoch; who saves checkpoints has persistent loaders")
         counts = (self.steps, self.decode_ns, self.buffer, self.save_every)
         if min(self.compute_ns, self.sigma, *counts) < 0:
             raise ValueError("times and steps of accelerators are never negative")

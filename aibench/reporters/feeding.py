@@ -36,6 +36,9 @@ def asked(settings: dict[str, Any]) -> str:
         parts[-1] += f", {format_rate(found['demand'])} at full rate"
     if count > 1:
         parts.append("a barrier after each step" if found["barrier"] else "no barrier")
+    if found["epochs"] > 1:
+        live = "which live on" if found["persistent"] else "forked anew for each"
+        parts.append(f"{found['epochs']} epochs by loaders {live}")
     if found["buffer"]:
         size = format_size(found["buffer"] * settings["sizes"]["mean"])
         parts.append(f"a shuffle buffer of {found['buffer']} samples in each loader ({size})")
@@ -67,7 +70,22 @@ def fed(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield f"No number of accelerators had {needed}."
     if any(level.searched for level in levels.values()):
         yield from _found(levels, most, bar)
+    yield from _epochs(phases)
     yield from checkpointing.told(phases)
+
+
+def _epochs(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """How long accelerators waited for the first batch of each epoch after the first one."""
+    for phase in phases:
+        asked = phase["asked"]["accelerators"]
+        found = {metric["name"]: metric["estimate"] for metric in phase["metrics"]}
+        waited = found.get("epoch_first_batch_latency_mean")
+        if asked and waited and phase["counts"]:
+            how = "that live on" if asked["persistent"] else "that are forked anew"
+            yield (
+                f"{_counted(asked['count'])}: later epochs had their first batch after "
+                f"{format_duration(waited['typical'])} in the mean, by loaders {how}."
+            )
 
 
 def _found(levels: Mapping[int, "_Level"], most: int, bar: float) -> Iterator[str]:

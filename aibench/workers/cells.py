@@ -5,17 +5,22 @@ Everything is of fixed size, however many steps; it is made before loaders and r
 
 import mmap
 import multiprocessing
+from typing import TYPE_CHECKING
 
 from aibench.model import Accelerators
 from aibench.workers.steps import compute_time
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Semaphore
 
 _FORK = multiprocessing.get_context("fork")
 FOREVER = 2**63 - 1
 
 #: The cells of a group of accelerators that end their steps together: its step, since when they
 #: are free, when the last of those that arrived ended its step, and who left. Then whether it is
-#: over, for how many ranks it stops, how many checkpoints were asked for, and how long it stopped.
-STEP, FREE, LATEST, ARRIVED, LEFT, OVER, STOPS, ASKED, STOPPED, GROUP_CELLS = range(10)
+#: over, for how many ranks it stops, how many checkpoints were asked for, how long it stopped, and
+#: when its last epoch ended.
+STEP, FREE, LATEST, ARRIVED, LEFT, OVER, STOPS, ASKED, STOPPED, TURNED, GROUP_CELLS = range(11)
 #: The cells of one accelerator.
 TAKEN, BEGAN, ENDED, HELD, STEPS, BYTES, FIRST, FIRST_END, END = range(9)
 WAIT, COMPUTED, BARRIER, STALL, SAVED, MEMBER_CELLS = range(9, 15)
@@ -59,8 +64,24 @@ class Cells:
         for group in range(self.groups):
             self.cells[group * GROUP_CELLS + OVER] = self.steps < 1
         self.admissions = [_FORK.Semaphore(0) for _ in range(asked.seats)]
+        self.epoch_steps, self.epochs, self.origin_ns = 0, range(1), 0
+        self.turned: list[Semaphore] = []
         self.turns = [_FORK.Semaphore(0) for _ in range(ranks)]
         self._ended = _FORK.Semaphore(0)
+
+    def divide(self, epoch_steps: int) -> None:
+        """Have epochs of so many steps, each of which begins when the one before has ended."""
+        self.epoch_steps, self.epochs = epoch_steps, range(self.asked.epochs)
+        self.turned = [_FORK.Semaphore(0) for _ in range(self.asked.seats)]
+
+    def reopen(self, epoch: int, origin_ns: int) -> None:
+        """Have the next loaders that are forked do one epoch, of a phase that began at a time."""
+        self.epochs, self.origin_ns = range(epoch, epoch + 1), origin_ns
+
+    @property
+    def steps_of_epochs(self) -> int:
+        """The steps up to the end of the last epoch that these loaders do."""
+        return min(self.epochs.stop * self.epoch_steps, self.steps) or self.steps
 
     def deadline(self, start_ns: int) -> int:
         """The time at which the last step has begun; `FOREVER` where time is no bound."""

@@ -28,6 +28,7 @@ from aibench.workers.cells import (
     SEAT_CELLS,
     STALL,
     STEPS,
+    TURNED,
     UNWRITTEN,
     WAIT,
     WRITTEN_AT,
@@ -145,12 +146,29 @@ class Seat:
         self._member = conductor.member(self.accelerator)
         self._admission = conductor.admissions[number]
         self._base = conductor.loader(self.accelerator, self.loader)
-        self._quota = max(-(-(conductor.steps - self.loader) // asked.loaders), 0)
-        self._made = 0
+        self._quota = max(-(-(conductor.steps_of_epochs - self.loader) // asked.loaders), 0)
+        self._made = conductor.cells[self._base + MADE]
+        self._turned = conductor.turned[number] if conductor.turned else None
+        self._is_last = conductor.steps_of_epochs >= conductor.steps
+        self.epochs, self.origin_ns = conductor.epochs, conductor.origin_ns
 
     def begin(self, start_ns: int, deadline: int) -> None:
         """Tell the common start, and the time at which the last step has begun."""
         self.timeline.begin(start_ns, deadline)
+
+    @property
+    def turned_ns(self) -> int:
+        """The time at which the last epoch ended; 0 where there was none."""
+        turned: int = self._cells[self.timeline.group + TURNED]
+        return turned
+
+    def turn(self, wait: Callable[[int], None]) -> bool:
+        """Wait until the epoch is over; False where no other one follows."""
+        if self._turned is None:
+            return True
+        self._turned.acquire()
+        wait(self._cells[self.timeline.group + TURNED])
+        return not self.timeline.over
 
     def admitted(self, wait: Callable[[int], None]) -> bool:
         """Wait until the next batch may be made; False where none is wanted any more."""
@@ -182,7 +200,9 @@ class Seat:
             if self._made < self._quota:
                 self._cells[self.timeline.group + LEFT] += 1
                 self.timeline.end_if_stuck()
-        while not self.timeline.over:
+        if not self._is_last:
+            self.turn(wait)
+        while self._is_last and not self.timeline.over:
             self._admission.acquire()
         end: int = max(self._cells[self._member + END], now)
         wait(end)

@@ -110,6 +110,10 @@ class StepLog:
         if self._count == CAPACITY:
             self._flush()
 
+    def note(self, kind: str, nanoseconds: int) -> None:
+        """Count something rare."""
+        self._log.note(kind, [nanoseconds])
+
     def _flush(self) -> None:
         self._log.flush(self._sizes[: self._count], self.start_ns)
         if self._windows is not None and self._count:

@@ -6,6 +6,8 @@ loader ``k mod loaders`` brings the batch, and may begin with another one when t
 batches of its own before it is taken.
 """
 
+from multiprocessing.synchronize import Semaphore
+
 from aibench.workers.cells import (
     ARRIVED,
     ASKED,
@@ -36,6 +38,7 @@ from aibench.workers.cells import (
     STOPPED,
     STOPS,
     TAKEN,
+    TURNED,
     UNWRITTEN,
     WAIT,
     WRITTEN_AT,
@@ -153,6 +156,9 @@ class Timeline:
             cells[base + STALL] += latest - freed - longest if step else 0
         cells[group + STEP], cells[group + FREE], cells[group + ARRIVED] = step + 1, latest, 0
         cells[group + STOPPED] = 0
+        if self._shared.epoch_steps and (step + 1) % self._shared.epoch_steps == 0:
+            cells[group + TURNED] = latest
+            self._release(self._shared.turned)
         if step + 1 >= self._shared.steps or latest >= self._deadline:
             self._finish()
         elif self._is_due(step + 1):
@@ -180,6 +186,8 @@ class Timeline:
         cells[base + COMPUTED] += ended - began
         cells[base + BARRIER] += latest - ended
         self._log.add(freed, began, ended, latest, size)
+        if self._shared.epoch_steps and cells[self.group + STEP] % self._shared.epoch_steps == 0:
+            self._log.note("epoch_first_batch", began - freed)
 
     def end_if_stuck(self) -> None:
         """End where an accelerator needs a batch from a loader that left early."""
@@ -198,8 +206,14 @@ class Timeline:
     def _finish(self) -> None:
         """Nothing more is taken: wake all loaders of the group."""
         self._cells[self.group + OVER] = 1
-        for accelerator in self.members:
-            for loader in range(self.asked.loaders):
-                self._shared.admissions[loader * self.asked.count + accelerator].release()
+        self._release(self._shared.admissions)
+        if self._shared.turned:
+            self._release(self._shared.turned)
         for turn in self._shared.turns:
             turn.release()
+
+    def _release(self, semaphores: list[Semaphore]) -> None:
+        """Wake all loaders of the group that wait for theirs."""
+        for accelerator in self.members:
+            for loader in range(self.asked.loaders):
+                semaphores[loader * self.asked.count + accelerator].release()

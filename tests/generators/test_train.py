@@ -94,6 +94,8 @@ def test_sizes_have_the_published_spread() -> None:
         ({**SMALL, "compute": "0s"}, "compute"),
         ({**SMALL, "accelerators": []}, "accelerators"),
         ({**SMALL, "search": 129}, "search"),
+        ({**SMALL, "epochs": 2, "runtime": "9s"}, "not both"),
+        ({**SMALL, "persistent": False}, "leave out persistent = false"),
         ({**SMALL, "compute_distribution": "cauchy"}, "compute_distribution"),
         ({**SMALL, "compute_times": ["9ms"], "compute_sigma": 0.1}, "no 'compute_sigma'"),
         ({**SMALL, "accelerators": [1, 1]}, "stands there once"),
@@ -128,6 +130,18 @@ def test_a_shuffle_buffer_is_for_streams() -> None:
     assert asked.buffer == 500
     with pytest.raises(ValueError, match="has an order of samples, not a shuffle buffer"):
         every({**SMALL, "buffer": 500})
+
+
+def test_epochs_are_steps_on_end() -> None:
+    """Several epochs have as many times the steps; who does not live on is a process of its own."""
+    _, level = every({**SMALL, "accelerators": [2], "epochs": 3, "loaders": 4, "persistent": False})
+    asked = level.accelerators
+    assert asked is not None
+    assert steps_asked(level, asked) == 3 * 50
+    assert (level.processes, level.threads) == (8, 1)
+    _, level = every({**SMALL, "accelerators": [2], "epochs": 3, "loaders": 4})
+    assert level.slots == 8
+    assert level.processes < 9
 
 
 def test_loaders_are_spread_over_processes() -> None:

@@ -1,5 +1,6 @@
 """A report says what accelerators asked for, and how many were fed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,6 +86,22 @@ def test_what_a_search_found() -> None:
     phases = workload["phases"]
     phases[3]["warnings"] = [{"code": "client_bound", "message": "", "repeats": [0]}]
     assert "With 8 accelerators the client was the limit" in list(feeding.fed(phases))[2]
+
+
+def test_first_batches_of_later_epochs_are_told() -> None:
+    """How long each epoch has to wait for its first batch, and who the loaders are."""
+    for persistent, words in ((True, "that live on"), (False, "that are forked anew")):
+        shown = record({1: (0.97,)}, epochs=3, persistent=persistent)
+        (sample,) = shown.samples
+        waits = {"epoch_first_batch": build.histogram(SECOND, 3 * SECOND)}
+        measured = replace(sample.measurement, histograms=waits)
+        shown = replace(shown, samples=(replace(sample, measurement=measured),))
+        (workload,) = document(shown, [])["workloads"]
+        assert list(feeding.fed(workload["phases"]))[-1] == (
+            f"1 accelerator: later epochs had their first batch after 2.00 s in the mean, by "
+            f"loaders {words}."
+        )
+        assert "3 epochs by loaders" in asking.asked(workload["phases"][0])
 
 
 def test_levels_that_were_not_tried_are_no_phases() -> None:

@@ -1,6 +1,6 @@
 """Reads batches for emulated accelerators, which hold their loaders up while they are fed."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import count, islice
 
 import numpy as np
@@ -36,9 +36,9 @@ def steps_of_epoch(phase: Phase, asked: Accelerators) -> int:
 
 
 def steps_asked(phase: Phase, asked: Accelerators) -> int:
-    """How many steps each accelerator makes where time does not end it: as asked, or an epoch."""
-    epoch = steps_of_epoch(phase, asked)
-    return min(asked.steps, epoch) if asked.steps else epoch
+    """How many steps each accelerator makes where time does not end it: as asked, or all epochs."""
+    every = steps_of_epoch(phase, asked) * asked.epochs
+    return min(asked.steps, every) if asked.steps else every
 
 
 def share_asked(phase: Phase) -> float:
@@ -57,18 +57,24 @@ def conductor_of(phase: Phase, seed: int) -> Conductor | None:
     unending = phase.runtime_ns > 0
     steps = asked.steps if unending else steps_asked(phase, asked)
     saving = phase.saving
-    return Conductor(
+    conductor = Conductor(
         asked, seed, unending=unending, steps=steps,
         checkpoints=saving.checkpoints if saving else 0, ranks=saving.slots if saving else 0,
         runtime_ns=phase.runtime_ns,
     )  # fmt: skip
+    if asked.epochs > 1:
+        conductor.divide(steps_of_epoch(phase, asked))
+    return conductor
 
 
 class _Source:
     """The samples of one loader, epoch after epoch where time is the bound."""
 
-    def __init__(self, job: Job, reader: SampleReader, seat: Seat) -> None:
+    def __init__(
+        self, job: Job, reader: SampleReader, seat: Seat, wait: Callable[[int], None]
+    ) -> None:
         self._job, self._reader, self._seat = job, reader, seat
+        self._wait = wait
         self._coming: Generator[int] | None = None
 
     def batches(self) -> Iterator[tuple[Iterator[int], bool]]:
@@ -80,7 +86,9 @@ class _Source:
         phase, seat = self._job.phase, self._seat
         asked = seat.asked
         steps = steps_of_epoch(phase, asked)
-        for number in count() if phase.runtime_ns and steps else range(1):
+        for number in count() if phase.runtime_ns and steps else seat.epochs:
+            if number > seat.epochs.start and not seat.turn(self._wait):
+                return
             loader = (seat.loader - number * steps) % asked.loaders
             self._coming = self._reader.samples(self._chunks(phase.epoch + number, loader))
             every = len(range(loader, steps, asked.loaders))
@@ -113,7 +121,7 @@ class _Loader:
         self._cells, self._base = progress
         root = open_directory(self._calls, job)
         self._reader = reading_of(job.phase).make(access_of(job.phase, self._calls, root))
-        self._source = _Source(job, self._reader, self._seat)
+        self._source = _Source(job, self._reader, self._seat, self._calls.wait)
         self._log, self._deadline, self._alarm = Log(), FOREVER, 0
         self._sizes = np.zeros(CAPACITY // job.phase.batch * job.phase.batch, dtype=np.int64)
         self._pending = self._done = self._bytes = self._held = 0
@@ -123,7 +131,8 @@ class _Loader:
         """Read until the accelerator has made its last step."""
         calls, seat = self._calls, self._seat
         self._deadline = deadline_of(self._phase, start_ns)
-        calls.begin(start_ns)
+        calls.begin(max(start_ns, seat.turned_ns))
+        start_ns = seat.origin_ns or start_ns
         seat.begin(start_ns, self._deadline)
         began = calls.clock()
         try:

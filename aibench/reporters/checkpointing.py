@@ -62,10 +62,10 @@ def _to_loading(name: str, found: dict[str, float]) -> Iterator[str]:
         late = ""
         if all(each in found for each in waits):
             first, second = (format_duration(found[each]) for each in waits)
-            late = f", and the wait for a batch at p99 {first} instead of {second}"
+            late = f", the wait for a batch at p99 {first} and {second}"
         yield (
-            f"{name}: while a checkpoint was written, utilisation was {while_saving} instead of "
-            f"{otherwise}{late}."
+            f"{name}: utilisation was {while_saving} while a checkpoint was written and "
+            f"{otherwise} otherwise{late}."
         )
 
 

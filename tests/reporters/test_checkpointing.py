@@ -56,8 +56,8 @@ def test_both_ways_are_told() -> None:
         goodput == "1 accelerator: goodput 72.0 %, stops for checkpoints took 10.0 % of the time."
     )
     assert loading.startswith(
-        "1 accelerator: while a checkpoint was written, utilisation was 60.0 % instead of 96.0 %, "
-        "and the wait for a batch at p99 1.99 s instead of 1.00 µs"
+        "1 accelerator: utilisation was 60.0 % while a checkpoint was written and 96.0 % "
+        "otherwise, the wait for a batch at p99 1.99 s and 1.00 µs"
     )
     assert saving == (
         "1 accelerator: the slowest checkpoint was durable after 3.00 s, and after 2.00 s without "

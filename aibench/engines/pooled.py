@@ -221,6 +221,9 @@ def _wrong_bytes(outcomes: Sequence[Outcome]) -> int | None:
 
 
 def _warnings(phase: Phase, outcomes: Sequence[Outcome]) -> tuple[Finding, ...]:
+    if phase.resume and phase.resume.passes_on:
+        message = "one rank read for all: the others waited, and what it would send was not sent"
+        return (Finding(code="not_passed_on", message=message),)
     generated = sum(
         o.histograms["generate"].total_ns for o in outcomes if "generate" in o.histograms
     )

@@ -59,6 +59,8 @@ def test_a_resume_to_the_first_batch(tmp_path: Path) -> None:
     assert set(measured.timers) == {"checkpoint", "index", "first_batch", "resume"}
     assert measured.timers["resume"] <= parts(measured) + 10**7
     assert measured.beside_bytes == 6 * 8 * 4000
+    assert sample.evidence is not None
+    assert sample.evidence.resident_files == 16 + 300  # shards and samples were looked at
     text = " ".join(done.out.split())
     for words in ("checkpoint time", "index time", "first batch time", "resume time", "needed"):
         assert words in text

@@ -218,6 +218,7 @@ def test_the_others_wait_for_the_one_that_reads() -> None:
         "first_batch": 7 * 10**9, "resume": (SHARDS + 7) * 10**9,
     }  # fmt: skip
     assert measured.bytes - measured.beside_bytes == total_bytes(files)
+    assert [finding.code for finding in measured.warnings] == ["not_passed_on"]
 
 
 def test_several_checkpoints_are_read_one_after_the_other(tmp_path: Path) -> None:

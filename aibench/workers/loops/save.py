@@ -7,7 +7,8 @@ the checkpoint is durable. ``blocked`` ends when the trainer could go on: with a
 state is copied; in a library's way when its call comes back, which for a distributed checkpoint is
 when it is complete; in our own way when all is written. ``durable`` ends with the last sync,
 ``committed`` when the file is there that tells that all others are. Of several checkpoints each
-timer is the longest.
+timer is the longest. Files that did not change are linked, which is in the timers as ``link``; to
+remove old checkpoints is in none of them, and is told as ``remove``.
 """
 
 import os

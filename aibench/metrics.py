@@ -38,6 +38,7 @@ _NOUNS = {
     Operation.COMPARE: "files",
     Operation.SERVE_BLOCKS: "blocks",
     Operation.PREPROCESS: "samples",
+    Operation.SOAK: "files",
 }
 
 

@@ -149,7 +149,7 @@ def _stage(
         kind=workload.kind,
         imitates=workload.imitates,
         engine=next(iter(options.engines), kind.engine),
-        repeats=options.repeats or repeats,
+        repeats=options.repeats or (kind.repeats(checked) if kind.repeats else repeats),
         phases=phases,
     )
     return replace(stage, refusal=_refusal(stage, engines[stage.engine], target))

@@ -37,6 +37,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "metadata": "aibench.generators.metadata:KIND",
         "preprocess": "aibench.generators.preprocess:KIND",
         "serve": "aibench.generators.serve:KIND",
+        "soak": "aibench.generators.soak:KIND",
         "train": "aibench.generators.train:KIND",
     },
     "engines": {

@@ -33,8 +33,8 @@ from aibench.model import (
 from aibench.units import format_duration
 
 #: What the record decides, by the name of the option's value.
-_DECIDED = ("workloads", "suite", "engine", "repeats", "cache", "scale", "settings", "seed",
-            "label", "system")  # fmt: skip
+_DECIDED = ("workloads", "suite", "engine", "repeats", "cache", "scale", "settings", "rates",
+            "seed", "label", "system")  # fmt: skip
 #: Operations that make the scratch files they work on; the others need those of a phase before.
 _MAKERS = WRITES | {Operation.CREATE}
 #: Mount options that another mounting of the same filesystem may change.

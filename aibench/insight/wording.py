@@ -19,6 +19,7 @@ _NOUNS = {
     Operation.COMPARE: "file",
     Operation.SERVE_BLOCKS: "block",
     Operation.PREPROCESS: "sample",
+    Operation.SOAK: "file",
     Operation.READ_BLOCKS: "block",
     Operation.WRITE_BLOCKS: "block",
 }

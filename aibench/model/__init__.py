@@ -34,6 +34,7 @@ from aibench.model.sample import (
     WorkerResult,
 )
 from aibench.model.serving import Serving
+from aibench.model.soaking import Soak
 from aibench.model.telemetry import NfsFigures, NfsOperation, Telemetry, Why
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "Serving",
     "Sizes",
     "Slice",
+    "Soak",
     "Stage",
     "Status",
     "Steps",

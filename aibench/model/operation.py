@@ -22,6 +22,7 @@ class Operation(StrEnum):
     COMPARE = "compare"
     SERVE_BLOCKS = "serve_blocks"
     PREPROCESS = "preprocess"
+    SOAK = "soak"
 
 
 #: Operations whose bytes can come from a cache, so that they need evidence.
@@ -33,6 +34,7 @@ READS = frozenset(
         Operation.COMPARE,
         Operation.SERVE_BLOCKS,
         Operation.PREPROCESS,
+        Operation.SOAK,
     }
 )
 #: Operations that move data to the target.

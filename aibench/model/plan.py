@@ -11,6 +11,7 @@ from aibench.model.checkpoints import Resume
 from aibench.model.operation import Operation
 from aibench.model.population import Population, digest
 from aibench.model.serving import Serving
+from aibench.model.soaking import Soak
 
 
 class CachePolicy(StrEnum):
@@ -83,6 +84,8 @@ class Phase:
     ``epoch`` counts from 0; each has an order of its own. Only ``measured`` phases give results;
     the others prepare. With ``accelerators`` each thread of control is one of their loaders, and
     ``saving`` says what checkpoints the ranks of its own save meanwhile, when they ask for one.
+    With ``soak`` each thread of control saves one of its files now and then, and goes on where
+    something fails.
     ``source`` is the directory that files are collected from, or empty where they are made. With
     ``serving`` each thread of control serves requests from its share of the files, with a
     ``transform`` it writes what it makes of them.
@@ -118,6 +121,7 @@ class Phase:
     accelerators: Accelerators | None = None
     saving: "Phase | None" = None
     serving: Serving | None = None
+    soak: Soak | None = None
     transform: Transform | None = None
     measured: bool = True
 
@@ -140,7 +144,7 @@ class Phase:
         if self.accelerators and self.slots != self.accelerators.seats:
             raise ValueError(f"phase {self.name!r}: each thread is one loader of one accelerator")
         every = self.accelerators.save_every if self.accelerators else 0
-        if bool(every) != (self.saving is not None):
+        if bool(every) != (self.saving is not None) and self.soak is None:
             raise ValueError(f"phase {self.name!r}: who asks for checkpoints says how to save them")
 
     @property

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aibench.reporters import beside, feeding, steadiness, wording
+from aibench.reporters import beside, feeding, soaking, steadiness, sweep, wording
 from aibench.reporters.clean import cleaned
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
@@ -136,6 +136,8 @@ def _warnings(document: dict[str, Any]) -> Iterator[str]:
     for workload in document["workloads"]:
         lines += [f"{workload['name']}: {text}" for text in beside.sentences(workload)]
         lines += [f"{workload['name']}: {text}" for text in feeding.fed(workload["phases"])]
+        aside = (*soaking.sentences(workload["phases"]), *sweep.sentences(workload["phases"]))
+        lines += [f"{workload['name']}: {text}" for text in aside]
         told = (wording.findings, steadiness.sentences)
         lines += [
             f"{workload['name']}, {text}" for tell in told for text in tell(workload["phases"])

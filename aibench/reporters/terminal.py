@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from aibench.reporters import asking, beside, feeding, steadiness, wording
+from aibench.reporters import asking, beside, feeding, soaking, steadiness, sweep, wording
 from aibench.reporters.clean import cleaned
 
 #: Colours of the sixteen that every terminal theme defines; the words say the same.
@@ -208,6 +208,8 @@ def _phase_notes(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     for asked, names in alike.items():
         yield f"{', '.join(names)}: {asked}."
     yield from feeding.fed(phases)
+    yield from soaking.sentences(phases)
+    yield from sweep.sentences(phases)
     yield from wording.findings(phases)
     yield from steadiness.sentences(phases)
     yield from wording.limits(phases, brief=True)

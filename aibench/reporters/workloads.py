@@ -1,5 +1,6 @@
 """Workloads and phases of the document: what was asked, and every figure over the repeats."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -84,12 +85,32 @@ def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]
         "series": identity(record, stage, phase).series,
         "middle_repeat": middle.repeat if middle else None,
         "errors": sum(s.measurement.errors for s in samples),
+        "failed": _failed(samples) if phase.soak else {},
         "metrics": _figures(phase, samples, basis),
         "percentiles": _curves(basis),
+        "mean_ns": _mean_ns(basis),
         "samples": [sample_part(phase, sample, unit) for sample in samples],
         "warnings": _grouped(samples, lambda s: (*remarks(phase, s), *_left_out(s, basis))),
         "reasons": _grouped(samples, lambda s: s.reasons),
     }
+
+
+def _mean_ns(samples: Sequence[Sample]) -> float | None:
+    """The mean latency of a whole operation over all ``samples``."""
+    wholes = (s.measurement.histograms.get("whole") for s in samples)
+    found = [each for each in wholes if each is not None]
+    count = sum(each.count for each in found)
+    return sum(each.total_ns for each in found) / count if count else None
+
+
+def _failed(samples: Sequence[Sample]) -> dict[str, int]:
+    """How many operations failed in which way, such as ``EIO read``, over all repeats."""
+    found: Counter[str] = Counter()
+    for sample in samples:
+        for name, histogram in sample.measurement.histograms.items():
+            if name.endswith((" read", " save")):
+                found[name] += histogram.count
+    return dict(found.most_common())
 
 
 def _options(phase: Phase, record: RunRecord) -> list[str]:

@@ -44,7 +44,9 @@ class Pace:
 class _Fake:
     """A file system that holds nothing and knows every size."""
 
-    def __init__(self, population: Population, pace: Pace, beside: Population | None) -> None:
+    def __init__(
+        self, population: Population, pace: Pace, beside: Population | None = None
+    ) -> None:
         self._pace, self._beside = pace, beside
         self._now = 0
         self._left = self._size = 0
@@ -226,7 +228,7 @@ class NullEngine:
         def rank_calls() -> Calls:
             files = phase.saving.population if phase.saving else population
             if self._pace.virtual:
-                return _Fake(files, self._pace, None).calls()
+                return _Fake(files, self._pace).calls()
             return _instant_calls(files)
 
         return measure(phase, site, report, calls, directory=os.sep, rank_calls=rank_calls)

@@ -143,9 +143,14 @@ class Phase:
             raise ValueError(f"phase {self.name!r}: each thread has its share, all files together")
         if self.accelerators and self.slots != self.accelerators.seats:
             raise ValueError(f"phase {self.name!r}: each thread is one loader of one accelerator")
+        self._check_saving()
+
+    def _check_saving(self) -> None:
         every = self.accelerators.save_every if self.accelerators else 0
         if bool(every) != (self.saving is not None) and self.soak is None:
             raise ValueError(f"phase {self.name!r}: who asks for checkpoints says how to save them")
+        if self.saving and self.saving.saving:
+            raise ValueError(f"phase {self.name!r}: what is saved meanwhile saves nothing else")
 
     @property
     def slots(self) -> int:

@@ -168,3 +168,5 @@ def test_who_does_not_meet_saves_nothing_together() -> None:
         Accelerators(count=2, loaders=1, compute_ns=1, barrier=False, save_every=3)
     with pytest.raises(ValueError, match="who asks for checkpoints"):
         replace(training(), saving=None)
+    with pytest.raises(ValueError, match="saves nothing else"):
+        replace(training(), saving=training())

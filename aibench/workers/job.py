@@ -47,8 +47,9 @@ class Outcome:
     ``wrong`` is the (file index, offset) of the first wrong byte that a verification met, in the
     file itself or in the one beside it with that ``suffix``. ``steps`` is a series of the steps of
     accelerators, ``step_sums`` those while a checkpoint was written and the others
-    (`workers.steps.Steps`). ``wrong_bytes`` and ``errors`` count the bytes that a comparison found wrong, and
-    the files that they are in. ``beside_bytes`` are those of the bytes that are of no operation.
+    (`workers.steps.Steps`). ``wrong_bytes`` and ``errors`` count the bytes that a comparison found
+    wrong, and the files that they are in. ``beside_bytes`` are those of the bytes that are of no
+    operation.
     """
 
     slot: int

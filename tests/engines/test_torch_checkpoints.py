@@ -13,10 +13,13 @@ from aibench.errors import AibenchError, TargetFailed, WorkerFailed
 from aibench.generators import checkpoint_load, checkpoint_save, serve
 from aibench.generators.kind import Request
 from aibench.model import CachePolicy, Measurement, Phase
+from aibench.workspace.clean import clean_scratch
+from aibench.workspace.root import make
 from tests import build
 from tests.engines import files
 from tests.engines.test_torch import gone, interfere, requires_torch
 
+pytestmark = pytest.mark.slow  # each rank imports torch
 REQUEST = Request(workload="demo", seed=1, cpus=2, cache=CachePolicy.AS_FOUND)
 #: Two ranks with two shards each, of 700 kB.
 SMALL: dict[str, Any] = {"parameters": 200_000, "ranks": 2, "shards": 2}
@@ -207,3 +210,21 @@ def test_our_own_files_have_no_library() -> None:
     found = TorchEngine().refusal(saving("files"), build.target())
     assert found is not None
     assert "format=torch" in found or "pip install" in found
+
+
+def test_what_a_killed_save_leaves_is_cleaned(tmp_path: Path) -> None:
+    """The names that libraries give to files, also of those not yet complete, are known to clean.
+
+    Others are left alone.
+    """
+    workspace = make(str(tmp_path))
+    directory = Path(workspace.path("scratch/demo/d000000"))
+    directory.mkdir(parents=True)
+    for name in (".metadata", ".metadata.tmp", "__0_0.distcp", "__11_2.distcp", ".tmpAb3xYz"):
+        (directory / name).write_bytes(b"x")
+    assert clean_scratch(workspace).left == []
+    assert not directory.exists()
+    directory.mkdir(parents=True)
+    (directory / "__0_0.distcp.mine").write_bytes(b"x")
+    assert clean_scratch(workspace).left == [str(directory / "__0_0.distcp.mine")]
+    workspace.close()

@@ -19,6 +19,7 @@ from tests.engines.test_torch import load, requires_torch
 from tests.engines.test_torch_checkpoints import loading, planned
 from tests.fidelity.tracing import Mix, parse, requires_strace, trace
 
+pytestmark = pytest.mark.slow  # importing torch takes long under strace
 _PROGRAM = "from tests.fidelity.test_torch_engine import main; main()"
 _ENGINES = {"posix": PosixEngine, "torch": TorchEngine}
 READS = [

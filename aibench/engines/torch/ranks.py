@@ -4,11 +4,9 @@ Ranks that write or read one checkpoint together meet by gloo, over the loopback
 """
 
 import errno
-import mmap
 import os
 import re
 import resource
-import time
 import warnings
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -35,10 +33,10 @@ class Ranked(Outcome):
 
 
 class Rendezvous:
-    """Where ranks find one another: a port of this host, told in memory that they share."""
+    """Where ranks find one another: a file in memory that they inherit, so that no port is open."""
 
     def __init__(self, patience_ns: int) -> None:
-        self._cells = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
+        self._fd = os.memfd_create("aibench")
         self._timeout = timedelta(microseconds=patience_ns // 1000)
 
     def join(self, rank: int, ranks: int) -> None:
@@ -46,17 +44,14 @@ class Rendezvous:
         from torch import distributed
 
         os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-        if rank:
-            while not self._cells[0]:
-                time.sleep(0.005)
-        store = distributed.TCPStore(
-            "127.0.0.1", self._cells[0], ranks, is_master=rank == 0, timeout=self._timeout,
-            wait_for_workers=False,
-        )  # fmt: skip
-        self._cells[0] = store.port
         distributed.init_process_group(
-            "gloo", store=store, rank=rank, world_size=ranks, timeout=self._timeout
-        )
+            "gloo", store=distributed.FileStore(f"/proc/self/fd/{self._fd}", ranks),
+            rank=rank, world_size=ranks, timeout=self._timeout,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Let go of it, when the ranks have ended."""
+        os.close(self._fd)
 
 
 def measure_checkpoint(phase: Phase, site: Site, report: Report) -> Measurement:
@@ -67,8 +62,12 @@ def measure_checkpoint(phase: Phase, site: Site, report: Report) -> Measurement:
         seed=site.seed,
         calls=real_calls,
     )
-    prepare = partial(_prepare, Rendezvous(site.patience_ns))
-    start, outcomes = run_pool(job, prepare, report, site.patience_ns, parents=True)
+    meeting = Rendezvous(site.patience_ns)
+    try:
+        prepare = partial(_prepare, meeting)
+        start, outcomes = run_pool(job, prepare, report, site.patience_ns, parents=True)
+    finally:
+        meeting.close()
     found = [
         replace(each, user_ns=each.used_user_ns, system_ns=each.used_system_ns)
         for each in outcomes

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
+from aibench.aio import pread_each
+
 Function = Callable[..., Any]
 
 
@@ -29,7 +31,8 @@ class Calls:
     else keeps it busy; called with 0 before, it is calibrated then. Paths are bytes relative to the
     directory descriptor given as ``dir_fd``. ``push`` (descriptor, offset, length) has written
     bytes sent to the storage from now on, and waits for none of them. ``pread`` (descriptor,
-    buffers, offset) is preadv(2). ``map`` (descriptor, length, shared) maps a file for reading,
+    buffers, offset) is preadv(2), ``pread_each`` several of
+    them at once (`aio`). ``map`` (descriptor, length, shared) maps a file for reading,
     ``touch`` (mapping, offset, length) reads a byte of each of its pages there, as a program that
     uses them does, and ``unmap`` ends it. ``lock`` (descriptor, whether to hold it) waits for a
     lock on an open file, or lets go of it.
@@ -48,6 +51,7 @@ class Calls:
     lock: Function
     readv: Function
     pread: Function
+    pread_each: Function
     map: Function
     touch: Function
     unmap: Function
@@ -155,6 +159,7 @@ def real_calls() -> Calls:
         lock=_lock,
         readv=os.readv,
         pread=os.preadv,
+        pread_each=pread_each,
         map=_map,
         touch=_touch,
         unmap=_unmap,

@@ -39,6 +39,7 @@ _NOUNS = {
     Operation.SERVE_BLOCKS: "blocks",
     Operation.PREPROCESS: "samples",
     Operation.SOAK: "files",
+    Operation.SEARCH_INDEX: "queries",
 }
 
 
@@ -114,7 +115,7 @@ def _rates(phase: Phase, operations: int, moved: int, elapsed_ns: int) -> list[M
             value=per_second(operations, elapsed_ns),
             unit="op/s",
             better="higher",
-            main=not moves_bytes or noun in ("files", "samples", "iops"),
+            main=not moves_bytes or noun in ("files", "samples", "iops", "queries"),
             why_missing=why_missing,
         )
     )

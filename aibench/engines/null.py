@@ -87,6 +87,11 @@ class _Fake:
         self.tick("read", count)
         return count
 
+    def pread_each(self, _fd: int, _memory: memoryview, size: int, offsets: list[int]) -> int:
+        """All at once: the latency of one."""
+        self.tick("read", size * len(offsets))
+        return size * len(offsets)
+
     def touch(self, _mapped: object, _offset: int, length: int) -> None:
         self.tick("touch", length)
 
@@ -115,7 +120,8 @@ class _Fake:
         return Calls(
             clock=self.clock, wait=self.wait, burn=self.burn, begin=self.begin, open=self.open,
             readv=self.readv,
-            pread=self.pread, lseek=self.lseek, touch=self.touch, map=self.call("map"),
+            pread=self.pread, pread_each=self.pread_each, lseek=self.lseek, touch=self.touch,
+            map=self.call("map"),
             unmap=self.call("unmap"), isatty=self.call("isatty"), flock=self.call("flock"),
             lock=self.call("lock"),
             fadvise=self.call("fadvise"),
@@ -144,6 +150,11 @@ def _size_lookup(population: Population) -> Callable[[int], int]:
 def _directory_of(path: bytes, beside: Population | None) -> int:
     """The descriptor of what was opened: 1 for the directory of the other data, else 0."""
     return int(beside is not None and path.endswith(beside.directory.encode()))
+
+
+def _all_at_once(_fd: int, _memory: memoryview, size: int, offsets: list[int]) -> int:
+    """Several reads, all of which come whole."""
+    return size * len(offsets)
 
 
 def _instant_calls(population: Population, beside: Population | None = None) -> Calls:
@@ -185,7 +196,8 @@ def _instant_calls(population: Population, beside: Population | None = None) -> 
     return Calls(
         clock=time.perf_counter_ns, wait=wait_until, burn=burn, begin=nothing, open=open_,
         readv=readv, write=write,
-        pread=pread, lseek=lseek, touch=nothing, map=nothing, unmap=nothing, isatty=nothing,
+        pread=pread, pread_each=_all_at_once, lseek=lseek, touch=nothing,
+        map=nothing, unmap=nothing, isatty=nothing,
         flock=nothing, fadvise=nothing, lock=nothing,
         listdir=nothing, fstat=nothing, fsync=nothing, close=nothing, stat=nothing,
         push=nothing, ftruncate=nothing, mkdir=nothing, rename=nothing, unlink=nothing,

@@ -17,6 +17,7 @@ _HAS_DIRECT = frozenset(
         Operation.LOAD_SHARDS,
         Operation.SAVE_SHARDS,
         Operation.SERVE_BLOCKS,
+        Operation.SEARCH_INDEX,
     }
 )
 #: What changes the target can't be done to the same files again.

@@ -20,6 +20,7 @@ _NOUNS = {
     Operation.SERVE_BLOCKS: "block",
     Operation.PREPROCESS: "sample",
     Operation.SOAK: "file",
+    Operation.SEARCH_INDEX: "query",
     Operation.READ_BLOCKS: "block",
     Operation.WRITE_BLOCKS: "block",
 }

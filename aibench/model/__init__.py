@@ -33,6 +33,7 @@ from aibench.model.sample import (
     Training,
     WorkerResult,
 )
+from aibench.model.searching import Search
 from aibench.model.serving import Serving
 from aibench.model.soaking import Soak
 from aibench.model.telemetry import NfsFigures, NfsOperation, Telemetry, Why
@@ -67,6 +68,7 @@ __all__ = [
     "Resume",
     "RunRecord",
     "Sample",
+    "Search",
     "Series",
     "Serving",
     "Sizes",

@@ -23,6 +23,7 @@ class Operation(StrEnum):
     SERVE_BLOCKS = "serve_blocks"
     PREPROCESS = "preprocess"
     SOAK = "soak"
+    SEARCH_INDEX = "search_index"
 
 
 #: Operations whose bytes can come from a cache, so that they need evidence.
@@ -35,6 +36,7 @@ READS = frozenset(
         Operation.SERVE_BLOCKS,
         Operation.PREPROCESS,
         Operation.SOAK,
+        Operation.SEARCH_INDEX,
     }
 )
 #: Operations that move data to the target.

@@ -10,6 +10,7 @@ from aibench.model.accelerators import Accelerators
 from aibench.model.checkpoints import Resume
 from aibench.model.operation import Operation
 from aibench.model.population import Population, digest
+from aibench.model.searching import Search
 from aibench.model.serving import Serving
 from aibench.model.soaking import Soak
 
@@ -85,7 +86,7 @@ class Phase:
     the others prepare. With ``accelerators`` each thread of control is one of their loaders, and
     ``saving`` says what checkpoints the ranks of its own save meanwhile, when they ask for one.
     With ``soak`` each thread of control saves one of its files now and then, and goes on where
-    something fails.
+    something fails. With ``search`` each answers queries of the index that is the first file.
     ``source`` is the directory that files are collected from, or empty where they are made. With
     ``serving`` each thread of control serves requests from its share of the files, with a
     ``transform`` it writes what it makes of them.
@@ -122,6 +123,7 @@ class Phase:
     saving: "Phase | None" = None
     serving: Serving | None = None
     soak: Soak | None = None
+    search: Search | None = None
     transform: Transform | None = None
     measured: bool = True
 

@@ -9,12 +9,15 @@ import errno
 import fcntl
 import mmap
 import os
+import struct
 import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
+
+from aibench.aio import pread_each
 
 Function = Callable[..., Any]
 
@@ -28,9 +31,11 @@ class Calls:
     else keeps it busy; called with 0 before, it is calibrated then. Paths are bytes relative to the
     directory descriptor given as ``dir_fd``. ``push`` (descriptor, offset, length) has written
     bytes sent to the storage from now on, and waits for none of them. ``pread`` (descriptor,
-    buffers, offset) is preadv(2). ``map`` (descriptor, length, shared) maps a file for reading,
+    buffers, offset) is preadv(2), ``pread_each`` several of
+    them at once (`aio`). ``map`` (descriptor, length, shared) maps a file for reading,
     ``touch`` (mapping, offset, length) reads a byte of each of its pages there, as a program that
-    uses them does, and ``unmap`` ends it.
+    uses them does, and ``unmap`` ends it. ``lock`` (descriptor, whether to hold it) waits for a
+    lock on an open file, or lets go of it.
     """
 
     clock: Callable[[], int]
@@ -43,8 +48,10 @@ class Calls:
     lseek: Function
     fadvise: Function
     flock: Function
+    lock: Function
     readv: Function
     pread: Function
+    pread_each: Function
     map: Function
     touch: Function
     unmap: Function
@@ -58,6 +65,7 @@ class Calls:
     listdir: Function
     mkdir: Function
     rename: Function
+    link: Function
     unlink: Function
     rmdir: Function
 
@@ -96,6 +104,13 @@ def _unmap(mapped: memoryview) -> None:
     whole = cast("mmap.mmap", mapped.obj)
     mapped.release()
     whole.close()
+
+
+def _lock(fd: int, held: bool) -> None:
+    """See fcntl(2): an exclusive lock of the open file description (OFD) on the whole file."""
+    kind = fcntl.F_WRLCK if held else fcntl.F_UNLCK
+    how = fcntl.F_OFD_SETLKW if held else fcntl.F_OFD_SETLK
+    fcntl.fcntl(fd, how, struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 0, 0))
 
 
 def wait_until(until: int) -> None:
@@ -141,8 +156,10 @@ def real_calls() -> Calls:
         lseek=os.lseek,
         fadvise=os.posix_fadvise,
         flock=fcntl.flock,
+        lock=_lock,
         readv=os.readv,
         pread=os.preadv,
+        pread_each=pread_each,
         map=_map,
         touch=_touch,
         unmap=_unmap,
@@ -156,6 +173,7 @@ def real_calls() -> Calls:
         listdir=os.listdir,
         mkdir=os.mkdir,
         rename=os.rename,
+        link=os.link,
         unlink=os.unlink,
         rmdir=os.rmdir,
     )

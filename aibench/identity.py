@@ -102,8 +102,15 @@ def target_facts(target: Target, system: System | None, environment: Environment
 def workload_facts(stage: Stage, phase: Phase) -> dict[str, Any]:
     """What makes two phases the same question: everything but titles, places and seeds."""
     parts = asdict(phase)
-    del parts["population"]["directory"], parts["population"]["seed"]
-    return {"workload": stage.workload, "kind": stage.kind, "engine": stage.engine, **parts}
+    for population in (parts["population"], (parts["saving"] or {}).get("population")):
+        if population is not None:
+            del population["directory"], population["seed"]
+    return {
+        "workload": stage.beside or stage.workload,
+        "kind": stage.kind,
+        "engine": stage.engine,
+        **parts,
+    }
 
 
 def harness_version(version: str) -> str:

@@ -17,11 +17,11 @@ from aibench.model import (
     Operation,
     Phase,
     Sample,
-    Training,
 )
-from aibench.pipeline import collected, compared, offloaded, per_second, transformed
+from aibench.pipeline import collected, compared, offloaded, per_second, resharded, transformed
 from aibench.stats.histogram import enough_for, mean, percentile
 from aibench.stats.steady import Cliff, Plateau, steadiness
+from aibench.training import fed
 
 #: Under this ceiling over measured rate the client is the limit.
 CLIENT_BOUND_BELOW = 1.25
@@ -38,6 +38,8 @@ _NOUNS = {
     Operation.COMPARE: "files",
     Operation.SERVE_BLOCKS: "blocks",
     Operation.PREPROCESS: "samples",
+    Operation.SOAK: "files",
+    Operation.SEARCH_INDEX: "queries",
 }
 
 
@@ -50,12 +52,13 @@ def metrics(phase: Phase, sample: Sample) -> tuple[Metric, ...]:
     """
     measured = sample.measurement
     return (
-        *_fed(phase, measured),
+        *fed(phase, measured),
         *compared(measured),
         *collected(phase, measured),
         *_rates(phase, measured.operations, measured.bytes, measured.elapsed_ns),
         *_plateaus(phase, measured),
         *offloaded(phase, measured),
+        *resharded(phase, measured),
         *transformed(phase, measured),
         *_timers(phase, measured),
         *_latencies(measured),
@@ -81,72 +84,6 @@ def decisive(phase: Phase, sample: Sample, name: str, unit: str) -> Metric | Non
     """
     found = {metric.name: metric for metric in metrics(phase, sample) if metric.unit == unit}
     return found.get(f"sustained_{name}", found.get(name))
-
-
-def utilisation(training: Training) -> float | None:
-    """The share of their time that accelerators computed, in the mean; None for a single step.
-
-    Of each: its compute time over all its time, from the end of its first step to that of its
-    last. Waiting for batches, and at barriers, is in the latter.
-    """
-    shares = [
-        each.compute_ns / (each.end_ns - each.first_step_ns)
-        for each in training.accelerators
-        if each.end_ns > each.first_step_ns
-    ]
-    return sum(shares) / len(shares) if len(shares) == len(training.accelerators) else None
-
-
-def stalled(training: Training) -> float | None:
-    """The share of their time, as for `utilisation`, that late batches cost the accelerators.
-
-    A barrier has all wait for the one whose batch is late. Without one, and for one accelerator,
-    it is the time that each waited for its own.
-    """
-    whole = sum(each.end_ns - each.first_step_ns for each in training.accelerators)
-    return sum(each.stall_ns for each in training.accelerators) / whole if whole else None
-
-
-def demand(phase: Phase) -> float | None:
-    """The bytes per second of samples that the accelerators of ``phase`` take at most.
-
-    Accelerators × samples of a batch × mean bytes of a sample / compute time. None without any.
-    """
-    asked = phase.accelerators
-    if asked is None or not asked.compute_ns:
-        return None
-    return asked.count * phase.batch * phase.sample_bytes * 10**9 / asked.compute_ns
-
-
-def _fed(phase: Phase, measured: Measurement) -> list[Metric]:
-    """What accelerators did: utilisation, why it is not more, and samples that they took."""
-    training = measured.training
-    if training is None:
-        return []
-    steps = sum(each.steps for each in training.accelerators)
-    rate = per_second(steps * training.batch, measured.elapsed_ns)
-    nominal = None if rate is None else rate * phase.sample_bytes
-    each = training.accelerators
-    whole = sum(one.end_ns - one.first_step_ns for one in each)
-    stalls = [
-        ("stall", sum(one.stall_ns for one in each), True),
-        ("wait", sum(one.wait_ns for one in each), False),
-        ("barrier", sum(one.barrier_ns for one in each), False),
-    ]
-    why_missing = "" if whole else "the first step does not count, and there was no other"
-    return [
-        Metric(name="utilisation", title="utilisation", value=utilisation(training), unit="share",
-               better="higher", main=True, why_missing=why_missing),
-        *(
-            Metric(name=f"{name}_share", title=f"{name} share", unit="share", better="lower",
-                   value=part / whole if whole else None, main=main, why_missing=why_missing)
-            for name, part, main in stalls
-        ),
-        Metric(name="samples_per_second", title="samples per second", value=rate, unit="op/s",
-               better="higher", main=True),
-        Metric(name="nominal_bandwidth", title="nominal bandwidth", value=nominal, unit="B/s",
-               better="higher"),
-    ]  # fmt: skip
 
 
 def _rates(phase: Phase, operations: int, moved: int, elapsed_ns: int) -> list[Metric]:
@@ -178,7 +115,7 @@ def _rates(phase: Phase, operations: int, moved: int, elapsed_ns: int) -> list[M
             value=per_second(operations, elapsed_ns),
             unit="op/s",
             better="higher",
-            main=not moves_bytes or noun in ("files", "samples", "iops"),
+            main=not moves_bytes or noun in ("files", "samples", "iops", "queries"),
             why_missing=why_missing,
         )
     )

@@ -43,6 +43,15 @@ def collected(phase: Phase, measured: Measurement) -> list[Metric]:
     ]  # fmt: skip
 
 
+def resharded(phase: Phase, measured: Measurement) -> list[Metric]:
+    """How much more ranks read of a checkpoint than they need, where others load than saved it."""
+    if phase.resume is None or not phase.resume.needed_bytes:
+        return []
+    read = measured.bytes - measured.beside_bytes
+    return [Metric(name="read_amplification", title="read over needed bytes", unit="1",
+                   value=read / phase.resume.needed_bytes, better="lower", main=True)]  # fmt: skip
+
+
 def offloaded(phase: Phase, measured: Measurement) -> list[Metric]:
     """What a KV cache was written meanwhile, and the share of blocks that were found in it."""
     if phase.serving is None:

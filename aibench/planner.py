@@ -1,9 +1,10 @@
 """Turns workloads into a plan, and says what it will cost, before anything touches the disk."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from aibench.capacity import searched
 from aibench.definition.source import toml
 from aibench.definition.workloads import WorkloadFile
 from aibench.engine import Engine
@@ -39,7 +40,8 @@ _LOADER_BYTES = 2**19
 class Options:
     """What the command line adds to workload files.
 
-    ``settings`` holds ``key=value`` and ``workload.key=value`` overrides as text.
+    ``settings`` holds ``key=value`` and ``workload.key=value`` overrides as text. With several
+    ``engine`` names, apart by commas, each workload is done by all of them in turns.
     """
 
     name: str
@@ -51,6 +53,11 @@ class Options:
     cache: CachePolicy | None = None
     scale: float = 1.0
     settings: tuple[str, ...] = ()
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The engines that were asked for; none where each kind has its own."""
+        return tuple(name.strip() for name in self.engine.split(",")) if self.engine else ()
 
 
 @dataclass(slots=True)
@@ -73,7 +80,8 @@ def make_plan(
     mistakes = unknown(overrides.get("*", {}), files)
     for file in files:
         try:
-            stages.append(_stage(file, options, engines, target, overrides))
+            stage = _stage(file, options, engines, target, overrides)
+            stages += [stage, *_beside(stage, options, engines, target)]
         except DefinitionError as error:
             mistakes += error.mistakes
     if mistakes:
@@ -140,11 +148,22 @@ def _stage(
         title=workload.title,
         kind=workload.kind,
         imitates=workload.imitates,
-        engine=options.engine or kind.engine,
-        repeats=options.repeats or repeats,
+        engine=next(iter(options.engines), kind.engine),
+        repeats=options.repeats or (kind.repeats(checked) if kind.repeats else repeats),
         phases=phases,
     )
     return replace(stage, refusal=_refusal(stage, engines[stage.engine], target))
+
+
+def _beside(
+    stage: Stage, options: Options, engines: Mapping[str, Engine], target: Target
+) -> Iterator[Stage]:
+    """The same by each of the other engines that were asked for."""
+    for name in options.engines[1:]:
+        other = replace(
+            stage, workload=f"{stage.workload}-{name}", engine=name, beside=stage.workload
+        )
+        yield replace(other, refusal=_refusal(other, engines[name], target))
 
 
 def _refusal(stage: Stage, engine: Engine, target: Target) -> str | None:
@@ -165,9 +184,12 @@ def _costs(stages: Sequence[Stage]) -> _Costs:
         if stage.refusal is not None:
             continue
         scratch: dict[str, Phase] = {}
-        for phase in stage.phases:
+        for phase in (*stage.prepared, *stage.measured[-searched(stage) :]):
             times = stage.repeats if phase.measured else 1
             _add(costs, phase, times)
+            if phase.saving:
+                _add(costs, phase.saving, times)
+                scratch[phase.saving.population.directory] = phase.saving
             if phase.population.persistent:
                 costs.stay[phase.population.directory] = phase.population
             else:
@@ -234,7 +256,8 @@ def _memory(phase: Phase) -> int:
         held = phase.io_size * phase.depth
     if phase.serving:
         held = phase.io_size + largest_size(phase.population)
-    return phase.processes * _WORKER_BYTES + phase.slots * held
+    meanwhile = _memory(phase.saving) if phase.saving else 0
+    return phase.processes * _WORKER_BYTES + phase.slots * held + meanwhile
 
 
 def unfit(plan: Plan, target: Target, memory_bytes: int, present: Mapping[str, int]) -> list[str]:

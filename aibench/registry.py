@@ -21,10 +21,12 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "parquet": "aibench.formats.parquet:FORMAT",
         "tfrecord": "aibench.formats.tfrecord:FORMAT",
         "dcp": "aibench.formats.dcp:FORMAT",
+        "ocdbt": "aibench.formats.ocdbt:FORMAT",
         "safetensors": "aibench.formats.safetensors:FORMAT",
         "torch": "aibench.formats.torch:FORMAT",
         "torch_stream": "aibench.formats.torch:STREAM",
         "webdataset": "aibench.formats.webdataset:FORMAT",
+        "zarr3": "aibench.formats.zarr3:FORMAT",
     },
     "generators": {
         "block": "aibench.generators.block:KIND",
@@ -35,12 +37,14 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "metadata": "aibench.generators.metadata:KIND",
         "preprocess": "aibench.generators.preprocess:KIND",
         "serve": "aibench.generators.serve:KIND",
+        "soak": "aibench.generators.soak:KIND",
         "train": "aibench.generators.train:KIND",
     },
     "engines": {
         "fio": "aibench.engines.fio:FioEngine",
         "null": "aibench.engines.null:NullEngine",
         "posix": "aibench.engines.posix:PosixEngine",
+        "torch": "aibench.engines.torch:TorchEngine",
     },
     "reporters": {
         "csv": "aibench.reporters.csv:render",

@@ -1,9 +1,10 @@
 """What a reader has to know about one sample, and why it may not count at all."""
 
-from aibench.metrics import CLIENT_BOUND_BELOW, headroom, stalled
+from aibench.metrics import CLIENT_BOUND_BELOW, headroom
 from aibench.model import READS, WRITES, Finding, Measurement, Phase, Sample
 from aibench.pipeline import SOURCE_BOUND, source_share
 from aibench.stats.steady import FLOOR_NS, Cliff, Plateau, State, Steadiness, steadiness
+from aibench.training import stalled
 from aibench.units import format_duration, format_size, format_value
 
 #: Below this, who ended last tells about the scheduler of the client, not about the storage.

@@ -4,10 +4,11 @@ Yields samples one at a time, and keeps nothing: what a run leaves is for the st
 """
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import Literal
 
 from aibench.engine import Engine, Report, Site
@@ -32,6 +33,7 @@ from aibench.model import (
 )
 from aibench.remarks import reasons, warnings
 from aibench.surroundings import Meanwhile, Watch
+from aibench.turns import together, turns
 from aibench.workers.loops import LOOPS
 from aibench.workers.loops.feed import share_asked
 from aibench.workers.pool import failure
@@ -49,8 +51,8 @@ def _unhindered(phase: Phase) -> Phase:
     """``phase`` for as long as a calibration takes, as fast as it can be."""
     asked = phase.accelerators
     if asked:
-        asked = replace(asked, compute_ns=0, steps=0)
-    return replace(phase, runtime_ns=_CALIBRATION_NS, rate=0.0, accelerators=asked)
+        asked = replace(asked, compute_ns=0, distribution="fixed", listed=(), steps=0, save_every=0)
+    return replace(phase, runtime_ns=_CALIBRATION_NS, rate=0.0, accelerators=asked, saving=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,23 +90,20 @@ class Runner:
     listen: Listener
     allow_drop: bool = True
 
-    def run(
-        self, plan: Plan, done: frozenset[tuple[str, str, int]] = frozenset()
-    ) -> Generator[Sample, None, None]:
+    def run(self, plan: Plan, kept: Sequence[Sample] = ()) -> Generator[Sample, None, None]:
         """The samples of all stages that are not refused, in order.
 
-        Those whose workload, phase and repeat are in ``done`` are left out; of a stage with
-        nothing left to measure nothing is prepared either.
+        Those that are ``kept`` from before are left out; of a stage with nothing left to measure
+        nothing is prepared either. What a search measures follows from what it found.
 
         Scratch files are removed however it ends, also those of a run that was killed before, as
         far as the target still lets itself be written. `errors.RunFailed` when it can't go on.
         """
         try:
             clean_scratch(self.workspace)
-            for stage in plan.stages:
-                if stage.refusal is None:
-                    yield from self._stage(stage, plan.seed, done)
-                    clean_scratch(self.workspace)
+            for stages in together(plan):
+                yield from self._in_turns(stages, plan.seed, kept)
+                clean_scratch(self.workspace)
         except OSError as error:
             raise failure(error) from error
         finally:
@@ -119,27 +118,33 @@ class Runner:
                 clean_scratch(self.workspace)  # no second one comes
                 raise
 
-    def _stage(
-        self, stage: Stage, seed: int, done: frozenset[tuple[str, str, int]]
+    def _in_turns(
+        self, stages: Sequence[Stage], seed: int, kept: Sequence[Sample]
     ) -> Iterator[Sample]:
-        missing = [
-            (phase, repeat)
-            for repeat in range(stage.repeats)
-            for phase in stage.measured
-            if (stage.workload, phase.name, repeat) not in done
-        ]
-        if not missing:
+        """One repeat of each stage after the other, who goes first changes from turn to turn."""
+        known = {(sample.workload, sample.phase, sample.repeat) for sample in kept}
+        coming = [(stage, self._stage(stage, seed, kept)) for stage in stages]
+        for repeat in range(stages[0].repeats) if len(stages) > 1 else ():
+            for stage, samples in coming if repeat % 2 == 0 else reversed(coming):
+                wanted = {(stage.workload, phase.name, repeat) for phase in stage.measured}
+                yield from islice(samples, len(wanted - known))
+        for _, samples in coming:
+            yield from samples
+
+    def _stage(self, stage: Stage, seed: int, kept: Sequence[Sample]) -> Iterator[Sample]:
+        samples = [sample for sample in kept if sample.workload == stage.workload]
+        coming = turns(stage, samples)
+        first = next(coming, None)
+        if first is None:
             return
         for phase in stage.prepared:
             self.prepare(stage, phase, seed)
-        wanted = {phase.name for phase, _ in missing}
-        ceilings = {
-            phase.name: self._ceiling(stage, phase, seed)
-            for phase in stage.measured
-            if phase.name in wanted
-        }
-        for phase, repeat in missing:
-            yield self._sample(stage, phase, repeat, seed, ceilings[phase.name])
+        ceilings: dict[str, Ceiling | None] = {}
+        for phase, repeat in chain([first], coming):
+            if phase.name not in ceilings:
+                ceilings[phase.name] = self._ceiling(stage, phase, seed)
+            samples.append(self._sample(stage, phase, repeat, seed, ceilings[phase.name]))
+            yield samples[-1]
 
     def prepare(self, stage: Stage, phase: Phase, seed: int) -> None:
         """Complete the data set of a preparing phase; nothing to do where it is complete."""
@@ -183,14 +188,14 @@ class Runner:
             total_ns=_CALIBRATION_NS,
         )
         self.listen(step, 0, 0)
-        if phase.operation in LOOPS:
+        calibrate = getattr(self.engines[stage.engine], "ceiling", None)
+        if calibrate is not None:
+            measured = calibrate(phase, self._site(seed))
+        elif phase.operation in LOOPS:
             measured = NullEngine().run(_unhindered(phase), self._site(seed), lambda *_: None)
         else:
-            calibrate = getattr(self.engines[stage.engine], "ceiling", None)
-            if calibrate is None:
-                return None
-            measured = calibrate(phase, self._site(seed))
-        if measured.operations == 0 or measured.elapsed_ns == 0:
+            return None
+        if measured is None or measured.operations == 0 or measured.elapsed_ns == 0:
             return None
         return Ceiling(
             operations=measured.operations,
@@ -205,7 +210,8 @@ class Runner:
         if asked is None:
             return None
         long = min(max(_STEPS * asked.compute_ns, _CALIBRATION_NS), _LONGEST_NS)
-        bounded = replace(phase, runtime_ns=long, accelerators=replace(asked, steps=0))
+        unbounded = replace(asked, steps=0, save_every=0)
+        bounded = replace(phase, runtime_ns=long, accelerators=unbounded, saving=None)
         training = NullEngine().run(bounded, self._site(seed), lambda *_: None).training
         return training and replace(training, series=None)
 
@@ -260,6 +266,8 @@ class Runner:
 
     def _make_room(self, phase: Phase) -> None:
         """Scratch directories exist and are as the operation needs them."""
+        if phase.saving is not None:
+            self._make_room(phase.saving)
         population = phase.transform.output if phase.transform else phase.population
         if population.persistent:
             return

@@ -82,11 +82,15 @@ class Watch:
             else:
                 os.sync()
             if reads:
-                looked = cache.sample(population.files, LOOKED_AT, seed)
-                names = (path for index in looked for path in all_paths_of(population, index))
-                residency = cache.residency(fd, names, population=file_count(population))
-            if eviction is not None and eviction.method == "drop_caches":
-                cache.drop_caches()  # looking brought directory entries and attributes back
+                residency = _looked_at(fd, population, seed)
+        for more in _beside(phase):
+            with workspace.opened(more.directory) as fd:
+                if eviction is not None and eviction.method != "drop_caches":
+                    cache.evict(fd, _names(more), allow_drop=False)
+                looked = _looked_at(fd, more, seed)
+                residency = residency and cache.together(residency, looked)
+        if eviction is not None and eviction.method == "drop_caches":
+            cache.drop_caches()  # looking brought directory entries and attributes back
         counter = delivered.counter(target, direct=phase.cache is CachePolicy.DIRECT)
         return cls(
             target, phase, counter, residency, eviction,
@@ -116,6 +120,19 @@ class Watch:
             counter=self.counter,
             eviction=self.eviction,
         )
+
+
+def _looked_at(fd: int, population: Population, seed: int) -> cache.Residency:
+    """What the page cache holds of some files below the directory ``fd``, or of all."""
+    looked = cache.sample(population.files, LOOKED_AT, seed)
+    names = (path for index in looked for path in all_paths_of(population, index))
+    return cache.residency(fd, names, population=file_count(population))
+
+
+def _beside(phase: Phase) -> tuple[Population, ...]:
+    """What a phase reads besides its own files: the data set that a resume goes on with."""
+    dataset = phase.resume.dataset if phase.resume else None
+    return (dataset.population,) if dataset else ()
 
 
 def _names(population: Population) -> Iterator[str]:

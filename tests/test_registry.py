@@ -56,7 +56,7 @@ def test_an_installed_plugin_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     install(tmp_path, "other")
     monkeypatch.syspath_prepend(tmp_path)
     assert plugin("engines", "other").name == "other"
-    assert names("engines") == ("fio", "null", "other", "posix")
+    assert names("engines") == ("fio", "null", "other", "posix", "torch")
 
 
 def test_a_built_in_name_cannot_be_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

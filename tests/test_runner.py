@@ -1,17 +1,17 @@
 """The runner does a plan in order, prepares what is missing, and leaves no scratch behind."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aibench.capacity import candidates, capacity, judged, levels_at_most
 from aibench.engine import Report, Site
-from aibench.engines.null import NullEngine
+from aibench.engines.null import NullEngine, Pace
 from aibench.engines.posix import PosixEngine
 from aibench.errors import Interrupted, TargetFailed, WorkerFailed, WorkspaceError
-from aibench.metrics import stalled
 from aibench.model import (
     Accelerators,
     CachePolicy,
@@ -21,6 +21,7 @@ from aibench.model import (
     Phase,
     Plan,
     Population,
+    Sample,
     Sizes,
     SyncPolicy,
     WorkerResult,
@@ -28,10 +29,12 @@ from aibench.model import (
 from aibench.probes import mounts
 from aibench.remarks import reasons, warnings
 from aibench.runner import Runner, Step
+from aibench.training import stalled
 from aibench.workspace import Workspace, dataset
 from aibench.workspace.root import make
 from tests import build
 
+SECOND = 10**9
 DATA = build.population(files=60)
 SCRATCH = build.population(
     directory="scratch/save",
@@ -102,14 +105,14 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def test_order(stage: Stage) -> None:
-    """Data is prepared, each phase calibrated once; then all are measured, repeat by repeat."""
+    """Data is prepared; all is measured repeat by repeat, each phase calibrated once before."""
     samples = list(stage.runner.run(plan(layout(), build.phase(population=DATA), save())))
     assert [(s.phase, s.repeat) for s in samples] == [
         ("read", 0), ("save", 0), ("read", 1), ("save", 1),
     ]  # fmt: skip
     assert stage.told == [
-        "prepare layout 0", "calibrate read 0", "calibrate save 0",
-        "measure read 0", "measure save 0", "measure read 1", "measure save 1",
+        "prepare layout 0", "calibrate read 0", "measure read 0",
+        "calibrate save 0", "measure save 0", "measure read 1", "measure save 1",
     ]  # fmt: skip
     assert all(s.ceiling for s in samples)
     assert [s.evidence is not None for s in samples] == [True, False, True, False]
@@ -143,13 +146,76 @@ def test_done_before(stage: Stage) -> None:
     """What was done before is left out; only what is missing is calibrated and measured."""
     asked = plan(layout(), build.phase(population=DATA), save())
     workload = asked.stages[0].workload
-    done = {(workload, "read", 0), (workload, "read", 1), (workload, "save", 0)}
-    samples = list(stage.runner.run(asked, frozenset(done)))
+    kept = [
+        build.sample(repeat, workload=workload, phase=phase)
+        for phase, repeat in (("read", 0), ("read", 1), ("save", 0))
+    ]
+    samples = list(stage.runner.run(asked, kept))
     assert [(s.phase, s.repeat) for s in samples] == [("save", 1)]
     assert stage.told == ["prepare layout 0", "calibrate save 0", "measure save 1"]
     stage.steps.clear()
-    assert list(stage.runner.run(asked, frozenset({*done, (workload, "save", 1)}))) == []
+    assert list(stage.runner.run(asked, [*kept, *samples])) == []
     assert stage.told == []
+
+
+class _Uncalibrated(Runner):
+    """A runner whose phases are in virtual time, in which no harness can be the limit."""
+
+    def _ceiling(self, stage: Any, phase: Phase, seed: int) -> None:
+        """None: it would be measured in real time."""
+
+
+class _Shared:
+    """Virtual storage that gives all loaders together so many bytes a second."""
+
+    name = "posix"
+
+    def __init__(self, bandwidth: int) -> None:
+        self.bandwidth = bandwidth
+
+    def version(self) -> str:
+        """Any."""
+        return "1"
+
+    def run(self, phase: Phase, site: Site, report: Report) -> Measurement:
+        """Each loader has its part of the bandwidth."""
+        engine = NullEngine(Pace(bandwidth=self.bandwidth // phase.slots))
+        return engine.run(phase, site, report)
+
+
+def levels(most: int) -> list[Phase]:
+    """Accelerators that compute a file of 4 KiB in 5 ms, and take 200 files a second each."""
+    return [
+        build.phase(
+            name=f"accelerators-{count}", population=DATA, processes=1, threads=count,
+            accelerators=Accelerators(
+                count=count, loaders=1, compute_ns=SECOND // 200, searched=levels_at_most(most)
+            ),
+        )
+        for count in range(1, most + 1)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("fed", [0.7, 3.0, 5.5])
+def test_a_search_finds_the_analytic_number(tmp_path: Path, fed: float) -> None:
+    """The largest number of accelerators at the bar is BW / (bar × D), and a record goes on."""
+    bandwidth = round(0.9 * fed * 200 * 4096)
+    stage = Stage(tmp_path, _Shared(bandwidth))
+    parts = {field.name: getattr(stage.runner, field.name) for field in fields(stage.runner)}
+    stage.runner = _Uncalibrated(**parts)
+    asked = plan(layout(), *levels(8))
+    samples = list(stage.runner.run(asked))
+    tried: dict[int, list[Sample]] = {}
+    for sample in samples:
+        tried.setdefault(int(sample.phase.rpartition("-")[2]), []).append(sample)
+    assert {len(found) for found in tried.values()} == {2}
+    phases = candidates(asked.stages[0])
+    found = capacity({count: judged(phases[count], every) for count, every in tried.items()})
+    assert abs(found.fed - int(fed)) <= 1
+    assert len(tried) <= levels_at_most(8)
+    assert list(stage.runner.run(asked, samples)) == []
+    rest = list(stage.runner.run(asked, samples[:3]))
+    assert [(s.phase, s.repeat) for s in rest] == [(s.phase, s.repeat) for s in samples[3:]]
 
 
 def test_warm(stage: Stage) -> None:

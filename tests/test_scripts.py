@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ def test_shell_scripts_are_well_formed(name: str) -> None:
 def test_scripts_can_be_run(name: str) -> None:
     """Every script of the README has its run bit."""
     assert os.access(TOP / "scripts" / name, os.X_OK)
+
+
+def test_perf_names_its_parts() -> None:
+    """`perf --help` finds all that it imports, and names each part."""
+    command = [sys.executable, str(TOP / "scripts" / "perf"), "--help"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "load-cold" in done.stdout
+    assert "accelerators" in done.stdout
 
 
 def test_ci_calls_the_test_script() -> None:

@@ -101,8 +101,8 @@ class Session:
         self, workspace: Workspace, client: Environment, patience_ns: int
     ) -> Generator[Sample, None, None]:
         """The samples of the run as they come; its progress is shown."""
-        done = self.asked.resumed.done if self.asked.resumed else frozenset()
-        progress = Progress(self.asked.plan, len(done))
+        kept = self.asked.resumed.kept if self.asked.resumed else ()
+        progress = Progress(self.asked.plan, len(kept))
         runner = Runner(
             workspace=workspace,
             target=self.asked.target,
@@ -113,7 +113,7 @@ class Session:
             listen=progress,
         )
         try:
-            with closing(runner.run(self.asked.plan, done)) as samples:
+            with closing(runner.run(self.asked.plan, kept)) as samples:
                 yield from samples
         finally:
             progress.finish()

@@ -1,5 +1,6 @@
 """Options that several commands share, and what they mean."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from aibench.definition.system import load_system
 from aibench.definition.workloads import WorkloadFile, find_suite, find_workload
 from aibench.engine import Engine
 from aibench.errors import Refused, TargetError
+from aibench.generators.settings import kind_of
 from aibench.model import CachePolicy, Claim, Plan, System, Target
 from aibench.planner import Options, make_plan
 from aibench.probes import mounts, resources
@@ -25,7 +27,8 @@ _PLAN_OPTIONS = (
                  help="A shipped workload or a .toml file; may be repeated."),
     click.option("--suite", metavar="NAME", help="A set of workloads: quick, standard or full."
                  "  [default: quick, unless -w is given]"),
-    click.option("--engine", metavar="NAME", help="Do all workloads with this engine."),
+    click.option("--engine", metavar="NAME[,NAME]", help="Do all workloads with this engine, or "
+                 "with each of several in turns."),
     click.option("--repeats", type=click.IntRange(1, 1000), metavar="N",
                  help="Repeat each measured phase N times."),
     click.option("--cache", type=click.Choice([policy.value for policy in CachePolicy]),
@@ -34,6 +37,9 @@ _PLAN_OPTIONS = (
                  show_default=True, metavar="X", help="Multiply the amount of data by X."),
     click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
                  help="Override a setting, also WORKLOAD.KEY=VALUE; may be repeated."),
+    click.option("--rate", "rates", multiple=True, metavar="RATE",
+                 help="Offer operations at this rate, whether or not those before are done "
+                 "(500op/s, 200MB/s); repeat it for a sweep."),
     click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=DEFAULT_SEED,
                  show_default=True, metavar="N", help="Decides data and order."),
     click.option("--fstype", metavar="TYPE", help="Refuse unless the target is on this type of "
@@ -129,8 +135,6 @@ def build_plan(target: Target, given: dict[str, Any]) -> tuple[Plan, Engines]:
     suite = given["suite"] or (None if given["workloads"] else "quick")
     name = files[0].workload.name if len(files) == 1 else suite or "run"
     engines = Engines()
-    if given["engine"] is not None:
-        engines[given["engine"]]
     options = Options(
         name=name,
         seed=given["seed"],
@@ -140,9 +144,30 @@ def build_plan(target: Target, given: dict[str, Any]) -> tuple[Plan, Engines]:
         repeats=given["repeats"],
         cache=None if given["cache"] is None else CachePolicy(given["cache"]),
         scale=given["scale"],
-        settings=given["settings"],
+        settings=(*given["settings"], *_rates(given["rates"], files)),
     )
+    for engine in options.engines:
+        engines[engine]
+    if len(set(options.engines)) < len(options.engines):
+        raise Refused(f"--engine {options.engine}: each engine once")
     return make_plan(files, options, engines, target), engines
+
+
+def _rates(rates: Sequence[str], files: Sequence[WorkloadFile]) -> tuple[str, ...]:
+    """``--rate`` as a setting of all workloads. `Refused` names those that have no rates."""
+    if not rates:
+        return ()
+    without = [
+        f"{file.workload.name} (kind {file.workload.kind})"
+        for file in files
+        if "rates" not in kind_of(file).settings.model_fields
+    ]
+    if without:
+        raise Refused(
+            f"--rate: no rate can be offered to {', '.join(without)}; name workloads of the kinds "
+            "load and block with -w"
+        )
+    return (f"rates={json.dumps(list(rates))}",)
 
 
 def chosen_claims(names: Sequence[str]) -> tuple[Claim, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from aibench.capacity import candidates, searched
 from aibench.cli.fitness import misfits, refuse_if_nothing_runs
 from aibench.cli.options import build_plan, find_target, plan_options
 from aibench.cli.output import say, show
@@ -80,8 +81,15 @@ def _stage_lines(stage: Stage) -> Iterator[str]:
     if stage.refusal is not None:
         yield from _indented(f"not run: {stage.refusal}")
         return
+    levels = tuple(candidates(stage).values())
     for phase in stage.phases:
-        yield from _indented(_phase_line(phase))
+        if phase not in levels[1:]:
+            yield from _indented(_phase_line(phase))
+    if levels:
+        yield from _indented(
+            f"then up to {format_count(max(candidates(stage)))} accelerators: a search tries at "
+            f"most {format_count(min(searched(stage), len(levels)))} of these {len(levels)} levels"
+        )
 
 
 def _indented(text: str) -> list[str]:
@@ -99,6 +107,11 @@ def _phase_line(phase: Phase) -> str:
     if phase.accelerators:
         parts[-1] = (
             f"{phase.accelerators.count} × {phase.accelerators.loaders} loaders on {parts[-1]}"
+        )
+    if phase.saving and phase.accelerators:
+        parts.append(
+            f"{phase.saving.checkpoints} checkpoints by {phase.saving.slots} ranks, one after each "
+            f"{phase.accelerators.save_every} steps"
         )
     if phase.depth > 1:
         parts.append(f"queue depth {phase.depth}")

@@ -4,6 +4,7 @@ import shutil
 import sys
 import time
 
+from aibench.capacity import searched
 from aibench.cli.output import say, tell
 from aibench.formats.files import total_bytes
 from aibench.model import Plan, Population
@@ -83,7 +84,9 @@ class Progress:
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
         self._line = Line()
-        self._steps = sum(s.repeats * len(s.measured) for s in plan.stages if s.refusal is None)
+        self._steps = sum(
+            s.repeats * (searched(s) or len(s.measured)) for s in plan.stages if s.refusal is None
+        )
         self._done = done
         self._estimate_s = plan.estimated_ns / 1e9 * (1 - done / max(self._steps, 1))
         self._begun = time.monotonic()

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from aibench import __version__
+from aibench.capacity import next_level, searched
 from aibench.engine import Engine
 from aibench.errors import RecordError, Refused
 from aibench.generators.common import MOST_FILES
@@ -32,8 +33,8 @@ from aibench.model import (
 from aibench.units import format_duration
 
 #: What the record decides, by the name of the option's value.
-_DECIDED = ("workloads", "suite", "engine", "repeats", "cache", "scale", "settings", "seed",
-            "label", "system")  # fmt: skip
+_DECIDED = ("workloads", "suite", "engine", "repeats", "cache", "scale", "settings", "rates",
+            "seed", "label", "system")  # fmt: skip
 #: Operations that make the scratch files they work on; the others need those of a phase before.
 _MAKERS = WRITES | {Operation.CREATE}
 #: Mount options that another mounting of the same filesystem may change.
@@ -64,11 +65,11 @@ class Resumed:
     def is_whole(self) -> bool:
         """Whether nothing is left to do: every sample stands, and the run ended well."""
         ended_well = self.record.complete and not self.record.reasons
-        return ended_well and self.done == frozenset(_planned(self.record.plan))
+        return ended_well and self.done >= frozenset(_planned(self.record.plan, self.kept))
 
     def finding(self) -> Finding:
         """What a reader has to know: how much comes from where, and how long before."""
-        planned = sum(1 for _ in _planned(self.record.plan))
+        planned = len({*_planned(self.record.plan, self.kept), *self.done})
         again = len(self.record.samples) - len(self.kept)
         message = (
             f"goes on from {self.record.run_id}: {len(self.kept)} of {planned} samples were "
@@ -158,12 +159,17 @@ def _place(sample: Sample) -> Place:
     return sample.workload, sample.phase, sample.repeat
 
 
-def _planned(plan: Plan) -> Iterator[Place]:
-    """Every sample that a plan asks for."""
+def _planned(plan: Plan, kept: tuple[Sample, ...]) -> Iterator[Place]:
+    """Every sample that a plan asks for; of a search the level that is next after ``kept``."""
     for stage in plan.stages:
-        if stage.refusal is None:
-            for repeat in range(stage.repeats):
-                yield from ((stage.workload, phase.name, repeat) for phase in stage.measured)
+        if stage.refusal is not None:
+            continue
+        phases = stage.measured
+        if searched(stage):
+            level = next_level(stage, kept)
+            phases = () if level is None else (level,)
+        for repeat in range(stage.repeats):
+            yield from ((stage.workload, phase.name, repeat) for phase in phases)
 
 
 def _chains(stage: Stage) -> list[list[Phase]]:
@@ -197,7 +203,7 @@ def _refuse_strange(record: RunRecord) -> None:
     for stage in record.plan.stages:
         if not _NAME.fullmatch(stage.workload) or not 1 <= stage.repeats <= _MOST_REPEATS:
             raise _strange(record, f"workload {stage.workload!r}")
-        for phase in stage.phases:
+        for phase in (*stage.phases, *(p.saving for p in stage.phases if p.saving)):
             most = all(getattr(phase, name) <= limit for name, limit in _MOST.items())
             if not _NAME.fullmatch(phase.name) or not most or not _is_ours(phase.population):
                 raise _strange(record, f"phase {phase.name!r} of {stage.workload}")

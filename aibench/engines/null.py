@@ -44,12 +44,13 @@ class Pace:
 class _Fake:
     """A file system that holds nothing and knows every size."""
 
-    def __init__(self, population: Population, pace: Pace) -> None:
-        self._population = population
-        self._pace = pace
+    def __init__(
+        self, population: Population, pace: Pace, beside: Population | None = None
+    ) -> None:
+        self._pace, self._beside = pace, beside
         self._now = 0
         self._left = self._size = 0
-        self._sizes = _size_lookup(population)
+        self._sizes = [_size_lookup(each) for each in (population, beside) if each]
 
     def tick(self, call: str, moved: int = 0) -> None:
         self._now += self._pace.latency_ns.get(call, 0)
@@ -68,11 +69,12 @@ class _Fake:
     def begin(self, start: int) -> None:
         self._now = start
 
-    def open(self, path: bytes, *_args: Any, **_kwargs: Any) -> int:
+    def open(self, path: bytes, *_args: Any, dir_fd: int = 0, **_kwargs: Any) -> int:
         self.tick("open")
         if path[-11:-10] == b"f" and path[:1] == b"d":
-            self._left = self._size = self._sizes(int(path[-10:]))
-        return 0
+            self._left = self._size = self._sizes[dir_fd](int(path[-10:]))
+            return 0
+        return _directory_of(path, self._beside)
 
     def lseek(self, _fd: int, offset: int, whence: int) -> int:
         self.tick("lseek")
@@ -84,6 +86,11 @@ class _Fake:
         count = max(min(self._size - offset, len(buffers[0])), 0)
         self.tick("read", count)
         return count
+
+    def pread_each(self, _fd: int, _memory: memoryview, size: int, offsets: list[int]) -> int:
+        """All at once: the latency of one."""
+        self.tick("read", size * len(offsets))
+        return size * len(offsets)
 
     def touch(self, _mapped: object, _offset: int, length: int) -> None:
         self.tick("touch", length)
@@ -113,14 +120,16 @@ class _Fake:
         return Calls(
             clock=self.clock, wait=self.wait, burn=self.burn, begin=self.begin, open=self.open,
             readv=self.readv,
-            pread=self.pread, lseek=self.lseek, touch=self.touch, map=self.call("map"),
+            pread=self.pread, pread_each=self.pread_each, lseek=self.lseek, touch=self.touch,
+            map=self.call("map"),
             unmap=self.call("unmap"), isatty=self.call("isatty"), flock=self.call("flock"),
+            lock=self.call("lock"),
             fadvise=self.call("fadvise"),
             write=self.write, listdir=self.call("listdir"), fstat=self.call("fstat"),
             fsync=self.call("fsync"), close=self.call("close"), stat=self.call("stat"),
             push=self.call("push"), ftruncate=self.call("ftruncate"), mkdir=self.call("mkdir"),
             rename=self.call("rename"), unlink=self.call("unlink"),
-            writev=self.writev, rmdir=self.call("rmdir"),
+            writev=self.writev, rmdir=self.call("rmdir"), link=self.call("link"),
         )  # fmt: skip
 
 
@@ -138,16 +147,27 @@ def _size_lookup(population: Population) -> Callable[[int], int]:
     return lambda index: table[mix_one((start + index) & _MASK) >> 52]
 
 
-def _instant_calls(population: Population) -> Calls:
+def _directory_of(path: bytes, beside: Population | None) -> int:
+    """The descriptor of what was opened: 1 for the directory of the other data, else 0."""
+    return int(beside is not None and path.endswith(beside.directory.encode()))
+
+
+def _all_at_once(_fd: int, _memory: memoryview, size: int, offsets: list[int]) -> int:
+    """Several reads, all of which come whole."""
+    return size * len(offsets)
+
+
+def _instant_calls(population: Population, beside: Population | None = None) -> Calls:
     """Calls that take no time and do nothing, under the real clock; to wait and to burn is real."""
-    lookup = _size_lookup(population)
+    lookups = [_size_lookup(each) for each in (population, beside) if each]
     left = size = 0
 
-    def open_(path: bytes, *_args: Any, **_kwargs: Any) -> int:
+    def open_(path: bytes, *_args: Any, dir_fd: int = 0, **_kwargs: Any) -> int:
         nonlocal left, size
         if path[-11:-10] == b"f" and path[:1] == b"d":
-            left = size = lookup(int(path[-10:]))
-        return 0
+            left = size = lookups[dir_fd](int(path[-10:]))
+            return 0
+        return _directory_of(path, beside)
 
     def lseek(_fd: int, offset: int, whence: int) -> int:
         nonlocal left
@@ -176,11 +196,12 @@ def _instant_calls(population: Population) -> Calls:
     return Calls(
         clock=time.perf_counter_ns, wait=wait_until, burn=burn, begin=nothing, open=open_,
         readv=readv, write=write,
-        pread=pread, lseek=lseek, touch=nothing, map=nothing, unmap=nothing, isatty=nothing,
-        flock=nothing, fadvise=nothing,
+        pread=pread, pread_each=_all_at_once, lseek=lseek, touch=nothing,
+        map=nothing, unmap=nothing, isatty=nothing,
+        flock=nothing, fadvise=nothing, lock=nothing,
         listdir=nothing, fstat=nothing, fsync=nothing, close=nothing, stat=nothing,
         push=nothing, ftruncate=nothing, mkdir=nothing, rename=nothing, unlink=nothing,
-        writev=writev, rmdir=nothing,
+        writev=writev, rmdir=nothing, link=nothing,
     )  # fmt: skip
 
 
@@ -208,10 +229,18 @@ class NullEngine:
     def run(self, phase: Phase, site: Site, report: Report) -> Measurement:
         """Do ``phase`` with no I/O behind it."""
         population = phase.population
+        dataset = phase.resume.dataset if phase.resume else None
+        beside = dataset.population if dataset else None
 
         def calls() -> Calls:
             if self._pace.virtual:
-                return _Fake(population, self._pace).calls()
-            return _instant_calls(population)
+                return _Fake(population, self._pace, beside).calls()
+            return _instant_calls(population, beside)
 
-        return measure(phase, site, report, calls, directory=os.sep)
+        def rank_calls() -> Calls:
+            files = phase.saving.population if phase.saving else population
+            if self._pace.virtual:
+                return _Fake(files, self._pace).calls()
+            return _instant_calls(files)
+
+        return measure(phase, site, report, calls, directory=os.sep, rank_calls=rank_calls)

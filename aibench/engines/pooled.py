@@ -3,14 +3,28 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from aibench.calls import Calls
 from aibench.engine import Report, Site
-from aibench.model import Finding, Measurement, Operation, Phase, Training, WorkerResult
+from aibench.model import (
+    Finding,
+    Histogram,
+    Measurement,
+    Operation,
+    Phase,
+    Steps,
+    Training,
+    WorkerResult,
+)
 from aibench.stats.histogram import merge
-from aibench.workers.job import Job, Outcome
+from aibench.workers.conductor import Conductor
+from aibench.workers.job import Job, Outcome, Prepare
 from aibench.workers.log import merge_intervals
 from aibench.workers.loops import LOOPS
 from aibench.workers.loops.feed import conductor_of
+from aibench.workers.loops.periodic import prepare_periodic
+from aibench.workers.meeting import Meeting
 from aibench.workers.pool import run_pool
 
 
@@ -23,8 +37,12 @@ def measure(
     directory: str | None = None,
     only: tuple[int, ...] | None = None,
     journal: str | None = None,
+    rank_calls: Callable[[], Calls] | None = None,
 ) -> Measurement:
-    """Run ``phase`` in worker processes, with ``calls`` behind it."""
+    """Run ``phase`` in worker processes, with ``calls`` behind it.
+
+    Those that save checkpoints meanwhile have ``rank_calls`` where theirs are others.
+    """
     conductor = conductor_of(phase, site.seed)
     job = Job(
         phase=phase,
@@ -35,18 +53,126 @@ def measure(
         journal=journal,
         conductor=conductor,
     )
-    start, outcomes = run_pool(job, LOOPS[phase.operation], report, site.patience_ns)
-    measured = collect(phase, site, start, outcomes)
-    if conductor is None:
-        return measured
+    if conductor is not None and not conductor.asked.persistent:
+        start, outcomes = _forked_anew(job, conductor, report, site.patience_ns)
+        measured = _over_epochs(phase, site, start, outcomes)
+    else:
+        ranks = _ranks(phase, site, directory, job, rank_calls or calls)
+        start, outcomes = run_pool(
+            job, LOOPS[phase.operation], report, site.patience_ns, beside=ranks
+        )
+        measured = collect(phase, site, start, outcomes[: phase.slots])
+    return _trained(measured, phase, site, conductor, outcomes) if conductor else measured
+
+
+def _forked_anew(
+    job: Job, conductor: Conductor, report: Report, patience_ns: int
+) -> tuple[int, list[Outcome]]:
+    """(common start, outcomes of all epochs) of loaders that only live for one of them."""
+    start, every = 0, list[Outcome]()
+    for epoch in range(conductor.asked.epochs):
+        conductor.reopen(epoch, start)
+        done = sum(outcome.operations for outcome in every)
+        moved = sum(outcome.bytes for outcome in every)
+        began, outcomes = run_pool(
+            job, LOOPS[job.phase.operation],
+            lambda operations, count, done=done, moved=moved: report(  # type: ignore[misc]
+                done + operations, moved + count
+            ),
+            patience_ns,
+        )  # fmt: skip
+        start = start or began
+        every += outcomes
+    return start, every
+
+
+def _over_epochs(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -> Measurement:
+    """One measurement of loaders that were forked anew: who takes the same place is one worker."""
+    whole = collect(phase, site, start, outcomes)
+    joined = []
+    for slot in range(phase.slots):
+        own = [outcome for outcome in outcomes if outcome.slot == slot]
+        joined.append(
+            Outcome(
+                slot=slot,
+                operations=sum(each.operations for each in own),
+                bytes=sum(each.bytes for each in own),
+                start_ns=own[0].start_ns,
+                end_ns=own[-1].end_ns,
+                user_ns=sum(each.user_ns for each in own),
+                system_ns=sum(each.system_ns for each in own),
+            )
+        )
+    return replace(
+        collect(phase, site, start, joined), timers=whole.timers, histograms=whole.histograms,
+        series=whole.series,
+    )  # fmt: skip
+
+
+def _ranks(
+    phase: Phase, site: Site, directory: str | None, job: Job, calls: Callable[[], Calls]
+) -> tuple[Job, Prepare] | None:
+    """The job of those that save checkpoints while accelerators are fed."""
+    if phase.saving is None or phase.soak is not None:  # a soak saves in the same loop
+        return None
+    where = directory or f"{site.root}/{phase.saving.population.directory}"
+    own = replace(
+        job, phase=phase.saving, directory=where, calls=calls, meeting=Meeting(), only=None,
+        journal=None,
+    )  # fmt: skip
+    return own, prepare_periodic
+
+
+def _trained(
+    measured: Measurement,
+    phase: Phase,
+    site: Site,
+    conductor: Conductor,
+    outcomes: Sequence[Outcome],
+) -> Measurement:
+    """``measured`` with what accelerators did, and those that saved their checkpoints."""
+    ranks = outcomes[phase.slots :] if phase.saving else []
+    first_start = min(outcome.start_ns for outcome in outcomes)
+    sums = np.array([o.step_sums for o in outcomes if o.step_sums], dtype=np.int64).sum(axis=0)
     training = Training(
         batch=phase.batch,
-        accelerators=conductor.results(site.host, min(outcome.start_ns for outcome in outcomes)),
+        accelerators=conductor.results(site.host, first_start),
         series=merge_intervals(o.steps for o in outcomes if o.steps is not None),
+        checkpoints=conductor.saved(first_start),
+        saved_bytes=sum(rank.bytes for rank in ranks),
+        while_saving=_steps(sums[0].tolist()) if ranks else None,
+        others=_steps(sums[1].tolist()) if ranks else None,
     )
     first = max(each.first_batch_ns for each in training.accelerators)
-    timers = {**measured.timers, "first_batch": first} if first else measured.timers
-    return replace(measured, training=training, timers=timers)
+    timers = {**measured.timers, **_longest(ranks)}
+    return replace(
+        measured,
+        training=training,
+        timers={**timers, "first_batch": first} if first else timers,
+        histograms=_merged(outcomes),
+    )
+
+
+def _steps(sums: list[int]) -> Steps:
+    steps, whole, computed = sums
+    return Steps(steps=steps, whole_ns=whole, compute_ns=computed)
+
+
+def _merged(outcomes: Sequence[Outcome]) -> dict[str, Histogram]:
+    """The histograms of all threads of control, by kind."""
+    kinds = sorted({kind for outcome in outcomes for kind in outcome.histograms})
+    return {
+        kind: merge(o.histograms[kind] for o in outcomes if kind in o.histograms) for kind in kinds
+    }
+
+
+def _longest(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """Each timer at its longest over all threads of control."""
+    timers: dict[str, int] = {}
+    for outcome in outcomes:
+        for name, value in outcome.timers.items():
+            timers[name] = max(timers.get(name, 0), value)
+    return timers
 
 
 def collect(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -> Measurement:
@@ -56,11 +182,6 @@ def collect(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -
     """
     first = min(outcome.start_ns for outcome in outcomes)
     worked = [outcome for outcome in outcomes if outcome.operations] or outcomes
-    timers: dict[str, int] = {}
-    for outcome in outcomes:
-        for name, value in outcome.timers.items():
-            timers[name] = max(timers.get(name, 0), value)
-    kinds = sorted({kind for outcome in outcomes for kind in outcome.histograms})
     return Measurement(
         operations=sum(outcome.operations for outcome in outcomes),
         bytes=sum(outcome.bytes for outcome in outcomes),
@@ -68,15 +189,13 @@ def collect(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -
         first_done_ns=min(outcome.end_ns for outcome in worked) - first,
         last_done_ns=max(outcome.end_ns for outcome in outcomes) - first,
         start_spread_ns=max(outcome.start_ns for outcome in outcomes) - first,
-        timers=timers,
-        histograms={
-            kind: merge(o.histograms[kind] for o in outcomes if kind in o.histograms)
-            for kind in kinds
-        },
+        timers=_longest(outcomes),
+        histograms=_merged(outcomes),
         series=merge_intervals(o.intervals for o in outcomes if o.intervals is not None),
         workers=tuple(_result(phase, site, start, outcome) for outcome in outcomes),
         errors=sum(outcome.errors for outcome in outcomes),
         wrong_bytes=_wrong_bytes(outcomes),
+        beside_bytes=sum(outcome.beside_bytes for outcome in outcomes),
         warnings=_warnings(phase, outcomes),
     )
 
@@ -102,6 +221,9 @@ def _wrong_bytes(outcomes: Sequence[Outcome]) -> int | None:
 
 
 def _warnings(phase: Phase, outcomes: Sequence[Outcome]) -> tuple[Finding, ...]:
+    if phase.resume and phase.resume.passes_on:
+        message = "one rank read for all: the others waited, and what it would send was not sent"
+        return (Finding(code="not_passed_on", message=message),)
     generated = sum(
         o.histograms["generate"].total_ns for o in outcomes if "generate" in o.histograms
     )

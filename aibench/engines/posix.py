@@ -17,6 +17,7 @@ _HAS_DIRECT = frozenset(
         Operation.LOAD_SHARDS,
         Operation.SAVE_SHARDS,
         Operation.SERVE_BLOCKS,
+        Operation.SEARCH_INDEX,
     }
 )
 #: What changes the target can't be done to the same files again.
@@ -48,7 +49,6 @@ class PosixEngine:
 
     def refusal(self, phase: Phase, target: Target) -> str | None:
         """Why this engine can't do ``phase``: it has no queue depth, and O_DIRECT not for all."""
-        del target
         what = phase.operation.value
         if phase.operation not in LOOPS:
             return f"engine posix can't do {what}: it has no queue depth; engine fio can"
@@ -56,6 +56,8 @@ class PosixEngine:
             return f"cache policy direct{why}"
         if phase.runtime_ns and phase.operation in _ONCE:
             return f"{what} ends when all is done once: it can't be bounded in time"
+        if phase.saving and (saving := self.refusal(phase.saving, target)) is not None:
+            return saving
         if phase.batch > CAPACITY:
             return f"a batch of {phase.batch} files is more than the {CAPACITY} that fit"
         return None

@@ -6,7 +6,7 @@ the first one of each directory (``.metadata``, there), which is there when all 
 """
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 
 from aibench.formats.dcpmeta import Place, archive_of, metadata, places_of
@@ -14,10 +14,11 @@ from aibench.formats.draws import Sizes64, size_classes
 from aibench.formats.format import Access, Contents, Format, Part, Reading, Saving, samples_in
 from aibench.formats.python import PythonFile
 from aibench.formats.readers import name_of
+from aibench.formats.slicing import by_file, runs
 from aibench.formats.tensors import cut, one_shard, sizes_by, tensors_in
 from aibench.formats.torchread import begin, read_directory, read_pickle, read_record
 from aibench.formats.torchzip import parts, tensor_pickle
-from aibench.model import Population
+from aibench.model import Population, Slice
 
 
 def _size(population: Population, size: int) -> int:
@@ -72,12 +73,24 @@ class _Reader:
         each = self._access.population.files_per_directory
         for files in chunks:
             for self.file in files.tolist():
-                size = 0
-                if self._known != self.file // each:
-                    self._known = self.file // each
-                    size = self._read_metadata(self._known * each)
+                size = self._looked_up(self.file)
                 if self.file % each:
                     yield size + self._read(self.file)
+
+    def slices(self, needed: Sequence[Slice]) -> Generator[int]:
+        """Read the tensors that hold something that is needed, all of each: smaller is no unit."""
+        for self.file, slices in by_file(needed):
+            size = self._looked_up(self.file)
+            found = (run for part in slices for run in runs(self._access.population, part))
+            yield size + self._read(self.file, {run.tensor for run in found})
+
+    def _looked_up(self, file: int) -> int:
+        """Read what is where in the checkpoint of a file, where that was another one's before."""
+        each = self._access.population.files_per_directory
+        if self._known == file // each:
+            return 0
+        self._known = file // each
+        return self._read_metadata(self._known * each)
 
     def _read_metadata(self, number: int) -> int:
         population, python = self._access.population, self._python
@@ -89,14 +102,15 @@ class _Reader:
         python.close()
         return size
 
-    def _read(self, number: int) -> int:
+    def _read(self, number: int, tensors: set[int] | None = None) -> int:
         python = self._python
         python.open(name_of(self._access.population, number))
         size = 0
         places = self._places.get(number) or places_of(self._access.population, number)
-        for place in places:
-            self._read_tensor(place)
-            size += place.length
+        for index, place in enumerate(places):
+            if tensors is None or index in tensors:
+                self._read_tensor(place)
+                size += place.length
         python.close()
         return size
 

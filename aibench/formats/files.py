@@ -98,6 +98,8 @@ def sizes_of(population: Population, indices: Sizes64) -> Sizes64:
     """The sizes in bytes of many files."""
     if population.format == "files":
         return sample_sizes(population, indices)
+    if (sizes_at := format_of(population).sizes_at) is not None:
+        return sizes_at(population, indices)
     return format_of(population).file_sizes(population, _samples_in(population, indices))
 
 
@@ -122,6 +124,8 @@ def sizes_of_classes(population: Population) -> Sizes64:
     table = size_classes(population.sizes)
     if population.format == "files":
         return table
+    if (sizes_at := format_of(population).sizes_at) is not None:
+        return sizes_at(population, np.arange(population.files, dtype=np.int64))
     return format_of(population).file_sizes(population, table[:, None])
 
 

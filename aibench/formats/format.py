@@ -105,7 +105,8 @@ class Saving:
     ``buffer`` is what stands between it and the kernel: that of Python's files, of C++ streams, or
     of Rust's `BufWriter`. ``mode`` is that of new files. ``temporary`` means written under another
     name and renamed; ``sized`` that the file gets its size first; ``synced`` that it is synced
-    before it is closed.
+    before it is closed; ``locked`` that it is written with one call under a lock, synced, renamed,
+    and its directory synced.
     """
 
     buffer: str
@@ -113,6 +114,7 @@ class Saving:
     temporary: bool = False
     sized: bool = False
     synced: bool = False
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,9 @@ class Format:
     Where files hold documents of tokens, ``windows`` tells how many windows of so many tokens there
     are: those are what is read. Then all files have the same size, and ``file_sizes`` looks only at
     how many there are.
+
+    ``sizes_at`` gives the sizes of files by their numbers, where they follow not only from those of
+    their samples.
     """
 
     name: str
@@ -141,6 +146,7 @@ class Format:
     sidecars: Mapping[str, Sidecar] = field(default_factory=dict)
     windows: Callable[[Population, int], int] | None = None
     saving: Saving | None = None
+    sizes_at: Callable[[Population, Sizes64], Sizes64] | None = None
 
 
 def format_named(name: str) -> Format:

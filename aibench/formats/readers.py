@@ -56,7 +56,7 @@ class StreamReader:
                 yield from self._read(number)
 
 
-def _read_whole(access: Access, *, looks: bool) -> FileReader:
+def read_whole(access: Access, *, looks: bool) -> ReadFile:
     """Open, where it ``looks`` fstat, read to the end, close."""
     calls = access.calls
 
@@ -70,17 +70,17 @@ def _read_whole(access: Access, *, looks: bool) -> FileReader:
         calls.close(fd)
         return done
 
-    return FileReader(access, read)
+    return read
 
 
 def _read_lean(access: Access) -> FileReader:
     """Open, read, close, as storage benchmarks do."""
-    return _read_whole(access, looks=False)
+    return FileReader(access, read_whole(access, looks=False))
 
 
 def _read_stat(access: Access) -> FileReader:
     """Open, fstat, read, close, as a data loader does at least."""
-    return _read_whole(access, looks=True)
+    return FileReader(access, read_whole(access, looks=True))
 
 
 def read_python(access: Access) -> FileReader:

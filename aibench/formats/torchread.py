@@ -4,14 +4,16 @@ As of torch 2.13, call by call through Python's buffer; of each record the heade
 """
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import accumulate
 
 from aibench.formats.draws import Sizes64
 from aibench.formats.format import Access
 from aibench.formats.python import PythonFile
 from aibench.formats.readers import name_of
+from aibench.formats.slicing import Pages, by_file, runs, touched
 from aibench.formats.torchzip import ENDING, Archive, Record
-from aibench.model import Population
+from aibench.model import Population, Slice
 
 #: Where an archive ends is looked for in so many bytes at a time.
 _TAIL = 4096
@@ -90,6 +92,15 @@ class TorchReader:
                 yield self._read(self.file)
 
     def _read(self, number: int) -> int:
+        archive, mapping = self._open(number)
+        self._python.close()
+        for record in archive.tensors if self._mapped else ():
+            self._access.calls.touch(mapping, record.data, record.size)
+        self._close(mapping)
+        return archive.size
+
+    def _open(self, number: int) -> tuple[Archive, object]:
+        """Read all of an archive, or map it and read the headers."""
         population, python = self._access.population, self._python
         archive = self._known.get(number) or self._find(population, number)
         name = name_of(population, number)
@@ -108,12 +119,30 @@ class TorchReader:
                 read_at(record.header, _HEADER)
             else:
                 read_record(read_at, record)
-        python.close()
+        return archive, mapping
+
+    def _close(self, mapping: object) -> None:
         if self._mapped:
-            for record in archive.tensors:
-                self._access.calls.touch(mapping, record.data, record.size)
             self._access.calls.unmap(mapping)
-        return archive.size
+
+
+class MappedTorchReader(TorchReader):
+    """The same with a mapping, of which a part of each tensor may be used."""
+
+    def slices(self, needed: Sequence[Slice]) -> Generator[int]:
+        """Yields of each file the bytes that were read, and those of the pages that were used."""
+        population, touch = self._access.population, self._access.calls.touch
+        for self.file, parts in by_file(needed):
+            archive, mapping = self._open(self.file)
+            self._python.close()
+            used, at = Pages(), list(accumulate(r.size for r in archive.tensors))
+            for run in (run for part in parts for run in runs(population, part)):
+                record = archive.tensors[run.tensor]
+                for offset, length in touched(run, record.data - at[run.tensor] + record.size):
+                    touch(mapping, offset, length)
+                    used.add(offset, length)
+            self._close(mapping)
+            yield self._python.asked + used.bytes
 
 
 def map_whole(access: Access, name: bytes, size: int, *, looked: bool = True) -> object:
@@ -137,6 +166,6 @@ def read_torch(access: Access, find: Find) -> TorchReader:
     return TorchReader(access, find, mapped=False)
 
 
-def read_torch_mmap(access: Access, find: Find) -> TorchReader:
+def read_torch_mmap(access: Access, find: Find) -> MappedTorchReader:
     """``torch.load(path, mmap=True)``, after which every page is used once."""
-    return TorchReader(access, find, mapped=True)
+    return MappedTorchReader(access, find, mapped=True)

@@ -7,6 +7,8 @@ begins, so that both are bounded by ``jobs`` times ``file_size``.
 """
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -14,6 +16,7 @@ from pydantic import Field, model_validator
 from aibench.definition.fields import Bytes, Duration
 from aibench.definition.source import Strict
 from aibench.generators.kind import Kind, Request
+from aibench.generators.rates import Rates, offered
 from aibench.model import (
     CachePolicy,
     Operation,
@@ -36,7 +39,9 @@ class Settings(Strict):
     """The settings of a block workload; ``jobs = 0`` takes one for each core.
 
     ``runtime`` bounds each measured phase; a phase that goes through the page cache also ends
-    when it has gone over its files once.
+    when it has gone over its files once. With ``rates`` there is one phase of each pattern at each
+    of them instead: requests begin at random times (Poisson) at that rate, ``500op/s`` or
+    ``200MB/s`` of all jobs together.
     """
 
     jobs: Jobs = 4
@@ -47,6 +52,7 @@ class Settings(Strict):
     random_block: Bytes = 4096
     random_depth: Depth = 32
     cache: CachePolicy = CachePolicy.DIRECT
+    rates: Rates = ()
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Settings":
@@ -92,11 +98,25 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
     cache = request.cache or settings.cache
     return (
         layout,
-        _measured("seq-read", settings, data, cache),
-        _measured("seq-write", settings, scratch, cache),
-        _measured("rand-read", settings, data, cache),
-        _measured("rand-write", settings, scratch, cache),
+        *_paced(_measured("seq-read", settings, data, cache), settings),
+        *_paced(_measured("seq-write", settings, scratch, cache), settings),
+        *_paced(_measured("rand-read", settings, data, cache), settings),
+        *_paced(_measured("rand-write", settings, scratch, cache), settings),
     )
+
+
+def _paced(phase: Phase, settings: Settings) -> Iterator[Phase]:
+    """``phase`` at each of the rates; as it is where there are none."""
+    if not settings.rates:
+        yield phase
+    for number, text in enumerate(settings.rates):
+        rate = offered(text, phase.io_size)
+        if rate < phase.processes:
+            raise ValueError(
+                f"rates: {text} is less than one request a second for each of {phase.processes} "
+                f"jobs in {phase.name}; offer more, or use fewer jobs"
+            )
+        yield replace(phase, name=f"{phase.name}-rate-{number + 1}", rate=rate)
 
 
 def _measured(name: str, settings: Settings, population: Population, cache: CachePolicy) -> Phase:

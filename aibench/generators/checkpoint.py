@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -11,6 +11,7 @@ from aibench.definition.fields import Bytes, Count
 from aibench.definition.source import Strict
 from aibench.errors import Refused
 from aibench.formats.format import format_named
+from aibench.formats.tensors import cut
 from aibench.generators.common import dataset, scratch
 from aibench.generators.kind import Request
 from aibench.generators.models import (
@@ -29,9 +30,18 @@ from aibench.model import CachePolicy, Population, Sizes
 BYTES_PER_PARAMETER = WEIGHT_BYTES + OPTIMIZER_BYTES
 
 #: What libraries save, besides our own plain files.
-KNOWN = "files, torch, torch_stream, safetensors, dcp"
+KNOWN = "files, torch, torch_stream, safetensors, dcp, zarr3, ocdbt"
+#: Those whose first file tells what is where, so that there is one.
+TOLD = ("dcp", "ocdbt")
+#: What reads a checkpoint where nothing else is said.
+READERS = {
+    "torch": "torch", "torch_stream": "torch", "safetensors": "safetensors", "dcp": "dcp",
+    "zarr3": "tensorstore", "ocdbt": "tensorstore",
+}  # fmt: skip
 #: The file that tells that a checkpoint is complete, where it tells nothing else.
 _MARK_BYTES = 64
+#: Of zarr each tensor is a file; a plan lists so many.
+_MOST_FILES = 100_000
 _NOT_DIRECT = "libraries save and load through the page cache: no 'direct' for them"
 
 _Ways = Annotated[int, Field(ge=0, le=4096, strict=True)]
@@ -49,8 +59,10 @@ class Settings(Strict):
     ``format`` says how a shard lies in its file, and so in which way it is written and read:
     ``files`` in our own, the others as a library does. Tensors are those of the layers of the
     model, or of one with 8 billion parameters. ``marked``: one more file tells that the checkpoint
-    is complete, which in ``dcp`` also tells what is where. ``python`` is the version whose input
-    and output libraries use.
+    is complete, which in ``dcp`` and ``ocdbt`` also tells what is where. In ``zarr3`` each tensor
+    is a file, with its metadata beside it. In ``dcp`` a rank has ``thread_count`` files, whatever
+    the shards, and writes each in a thread of its own, as torch's `FileSystemWriter` does.
+    ``python`` is the version whose input and output libraries use.
     """
 
     model: str = ""
@@ -68,6 +80,7 @@ class Settings(Strict):
     cache: CachePolicy = CachePolicy.COLD
     format: str = "files"
     marked: bool = False
+    thread_count: Annotated[int, Field(ge=1, le=64, strict=True)] = 1
     python: Annotated[str, Field(pattern=r"^3\.\d{1,2}$")] = "3.11"
 
     @model_validator(mode="after")
@@ -80,6 +93,8 @@ class Settings(Strict):
             raise ValueError(f"no checkpoint has the format {self.format!r}; known: {KNOWN}")
         if self.format != "files" and self.cache is CachePolicy.DIRECT:
             raise ValueError(_NOT_DIRECT)
+        if self.format != "dcp" and self.thread_count > 1:
+            raise ValueError("thread_count is how many files a rank has in format 'dcp'")
         return self
 
     @model_validator(mode="after")
@@ -106,7 +121,21 @@ class Settings(Strict):
         )
 
     def rank_sizes(self) -> tuple[tuple[int, ...], ...]:
-        """The sizes in bytes of the files of each rank."""
+        """The sizes in bytes of the files of each rank. ValueError where they are too many."""
+        if self.format == "dcp":
+            return tuple(_evenly(sum(rank), self.thread_count) for rank in self.shard_sizes())
+        if self.format != "zarr3":
+            return self.shard_sizes()
+        ranks, tensors = self.shard_sizes(), self.tensors()
+        if sum(map(sum, ranks)) // sum(tensors) * len(tensors) > _MOST_FILES:
+            raise ValueError(
+                f"of zarr3 each tensor is a file, and these are more than {_MOST_FILES:,}: leave "
+                "out ranks (first_ranks), or use ocdbt"
+            )
+        return tuple(tuple(t for size in rank for t in cut(size, tensors)) for rank in ranks)
+
+    def shard_sizes(self) -> tuple[tuple[int, ...], ...]:
+        """The sizes in bytes of the shards of each rank."""
         if not self.model:
             total = int(self.parameters * self.bytes_per_parameter * self.scale)
             each = max(-(-total // (self.ranks * self.shards)), 1)
@@ -120,13 +149,15 @@ class Settings(Strict):
     @property
     def has_mark(self) -> bool:
         """Whether the first file tells that the checkpoint is complete."""
-        return self.marked or self.format == "dcp"
+        return self.marked or self.format in TOLD
 
     def population(self, request: Request, *, persistent: bool, checkpoints: int = 1) -> Population:
         """The files of one checkpoint, or of several, each in a directory of its own."""
         sizes = [size for rank in self.rank_sizes() for size in rank]
         if self.has_mark:
-            sizes.insert(0, 0 if self.format == "dcp" else _MARK_BYTES)
+            sizes.insert(0, 0 if self.format in TOLD else _MARK_BYTES)
+        if self.format == "ocdbt":
+            sizes.append(0)
         make = dataset if persistent else scratch
         made = make(
             request.workload,
@@ -138,7 +169,8 @@ class Settings(Strict):
         made = replace(
             made,
             format=self.format,
-            tensors=self.tensors() if self.format != "files" else (),
+            tensors=self.tensors() if self.format not in ("files", "zarr3") else (),
+            columns=self.row_sizes(),
             files_per_directory=len(sizes) if several else made.files_per_directory,
         )
         if persistent:
@@ -146,6 +178,10 @@ class Settings(Strict):
         if (problem := format_named(self.format).refusal(made)) is not None:
             raise ValueError(problem)
         return made
+
+    def row_sizes(self) -> tuple[int, ...]:
+        """The bytes of a row of each tensor, where some are split by columns."""
+        return ()
 
     def tensors(self) -> tuple[int, ...]:
         """The sizes of tensors, which repeat."""
@@ -160,6 +196,8 @@ class Settings(Strict):
         counts = [len(rank) for rank in self.rank_sizes()]
         if self.has_mark:
             counts[0] += 1
+        if self.format == "ocdbt":
+            counts[-1] += 1
         return tuple(counts) if len(set(counts)) > 1 or self.has_mark else ()
 
     def request_cache(self, request: Request) -> CachePolicy:
@@ -172,12 +210,19 @@ class Settings(Strict):
     @property
     def files(self) -> int:
         """The number of files of one checkpoint."""
-        return sum(len(rank) for rank in self.rank_sizes()) + self.has_mark
+        told = self.format == "ocdbt"
+        return sum(len(rank) for rank in self.rank_sizes()) + self.has_mark + told
 
     @property
     def writers(self) -> int:
         """How many ranks there are."""
         return len(self.rank_sizes())
+
+
+def _evenly(size: int, count: int) -> tuple[int, ...]:
+    """``size`` bytes in ``count`` files, of one byte at least."""
+    ends = [size * k // count for k in range(count + 1)]
+    return tuple(max(b - a, 1) for a, b in pairwise(ends))
 
 
 def sizes_of_list(sizes: Iterable[int]) -> Sizes:

@@ -28,7 +28,8 @@ class Kind:
     """A kind of workload: what it does, its settings, its default engine, its phases.
 
     ``phases`` is pure: equal settings and requests give equal phases, preparing ones first.
-    ``scaled`` names the settings that ``--scale`` multiplies.
+    ``scaled`` names the settings that ``--scale`` multiplies. ``repeats`` tells how often settings
+    ask for their phases, where they do.
     """
 
     name: str
@@ -37,3 +38,4 @@ class Kind:
     settings: type[BaseModel]
     phases: Callable[[Any, Request], tuple[Phase, ...]]
     scaled: tuple[str, ...] = ()
+    repeats: Callable[[Any], int] | None = None

@@ -4,18 +4,17 @@ Samples lie in files of a format and are read as one of its readers does, in a s
 batches are dealt to the workers in turn, or whole files where the reader streams them.
 """
 
-import math
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from aibench.errors import Refused, UnitError
+from aibench.errors import Refused
 from aibench.formats.format import Format, format_named
 from aibench.generators.common import Batch, Drawn, Threads, Workers, dataset, layout
 from aibench.generators.kind import Kind, Request
+from aibench.generators.rates import Rates, offered
 from aibench.model import CachePolicy, Operation, Order, Phase, Population
-from aibench.units import parse_rate
 
 _LARGEST_IO = 8 * 2**20
 #: The tokens of a sample of text, and the bytes of a token, where nothing else is asked for.
@@ -78,30 +77,7 @@ class Settings(Data):
     workers: Workers = 0
     threads: Threads = 1
     epochs: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
-    rates: tuple[str, ...] = ()
-
-    @field_validator("rates")
-    @classmethod
-    def _are_rates(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        for text in given:
-            offered(text, 1)
-        return given
-
-
-def offered(text: str, size: int) -> float:
-    """Samples a second in ``500op/s``, or in ``200MB/s`` of samples of ``size`` bytes.
-
-    `errors.UnitError` for anything else.
-    """
-    if not text.endswith("op/s"):
-        return parse_rate(text) / size
-    try:
-        rate = float(text.removesuffix("op/s"))
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < math.inf:
-        raise UnitError(f"{text!r} is not a rate; write for example '500op/s' or '200MB/s'")
-    return rate
+    rates: Rates = ()
 
 
 def _population(settings: Data, request: Request, form: Format) -> tuple[Population, int]:

@@ -133,20 +133,26 @@ def shares(model: Model, layout: Layout) -> tuple[Share, ...]:
     return tuple(found)
 
 
-def _stage_files(model: Model, layout: Layout, stage: int) -> tuple[int, ...]:
-    """The sizes of the files with weights that one tensor parallel rank of a stage writes.
+def stage_parameters(model: Model, layout: Layout, stage: int) -> tuple[tuple[int, int], ...]:
+    """The parameters in each file with weights of a stage, and how many of them are never split.
 
-    Matrices are split over tensor parallel ranks; norms are not, each of them holds them all.
+    The first stage has the embedding, the last one the last norm and the head. Matrices are split
+    over tensor parallel ranks; norms are not, each of them holds them all.
     """
     ends, norms = model.vocabulary * model.hidden, model.hidden
     count, stages = model.layers, layout.pipeline
     layers = count * (stage + 1) // stages - count * stage // stages
-    matrices = model.layer_parameters - 2 * norms
-    layer = WEIGHT_BYTES * (-(-matrices // layout.tensor) + 2 * norms)
-    end = WEIGHT_BYTES * -(-ends // layout.tensor)
-    first = (end,) if stage == 0 else ()
-    last = (WEIGHT_BYTES * norms, end) if stage == stages - 1 else ()
-    return (*first, *[layer] * layers, *last)
+    first = ((ends, 0),) if stage == 0 else ()
+    last = ((norms, norms), (ends, 0)) if stage == stages - 1 else ()
+    return (*first, *[(model.layer_parameters, 2 * norms)] * layers, *last)
+
+
+def _stage_files(model: Model, layout: Layout, stage: int) -> tuple[int, ...]:
+    """The sizes of the files with weights that one tensor parallel rank of a stage writes."""
+    return tuple(
+        WEIGHT_BYTES * (-(-(count - whole) // layout.tensor) + whole)
+        for count, whole in stage_parameters(model, layout, stage)
+    )
 
 
 def tensor_sizes(model: Model, layout: Layout, scale: float = 1.0) -> tuple[int, ...]:
@@ -158,6 +164,20 @@ def tensor_sizes(model: Model, layout: Layout, scale: float = 1.0) -> tuple[int,
     parts = layout.ranks if layout.zero == _WHOLLY_SHARDED else layout.tensor
     sizes = (WEIGHT_BYTES * size / parts * scale for size in model.layer_tensors)
     return tuple(max(int(size), 1) for size in sizes)
+
+
+def tensor_rows(model: Model, layout: Layout, scale: float = 1.0) -> tuple[int, ...]:
+    """The bytes of a row of each of these tensors, 0 where they are split by rows.
+
+    Only the outputs of attention and feed-forward part are split by columns, and nothing is with
+    ZeRO stage 3, which splits what is flat. Scaled down there are fewer rows of the same length.
+    """
+    if layout.zero == _WHOLLY_SHARDED:
+        return ()
+    wide = {4: model.hidden, 8: model.feed_forward}
+    sizes = tensor_sizes(model, layout, scale)
+    rows = (WEIGHT_BYTES * -(-wide.get(k, 0) // layout.tensor) for k in range(len(sizes)))
+    return tuple(row if row <= size else 0 for row, size in zip(rows, sizes, strict=True))
 
 
 def total_bytes(model: Model, layout: Layout) -> int:

@@ -1,4 +1,4 @@
-"""Serving a model: its KV cache offloaded to storage and reloaded, its weights loaded at start."""
+"""Serving a model: its KV cache offloaded and reloaded, its weights loaded, an index searched."""
 
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -11,7 +11,17 @@ from aibench.generators.checkpoint import sizes_of_list
 from aibench.generators.common import Workers, dataset, layout, scratch
 from aibench.generators.kind import Kind, Request
 from aibench.generators.models import PRESETS, WEIGHT_BYTES
-from aibench.model import CachePolicy, Operation, Phase, Population, Serving, Sizes, SyncPolicy
+from aibench.model import (
+    CachePolicy,
+    Operation,
+    Phase,
+    Population,
+    Search,
+    Serving,
+    Sizes,
+    SyncPolicy,
+)
+from aibench.workers.loops.search import HEAD_BYTES
 
 #: Bytes of the KV cache for one token: layers x KV heads x head dimension x 2 x bytes of a value,
 #: in 2 bytes, as the KV cache part of MLPerf Storage 3.0 has them. The last three have attention
@@ -29,16 +39,19 @@ TOKEN_BYTES = {
 }
 #: The fewest and the most tokens of the contexts of a kind of request, of the same source.
 CONTEXTS = {"chatbot": (512, 4096), "coding": (4096, 25_000), "document": (4096, 16_384)}
-#: The settings that each part has alone.
-_CACHE_ONLY = ("kv_model", "tokens", "blocks", "hit_ratio", "mix", "runtime", "sync")
-_START_ONLY = ("weights", "shard_size", "reader", "scale")
+#: The settings that not all parts have.
+_OWN = {
+    "cache": ("kv_model", "tokens", "blocks", "hit_ratio", "mix", "runtime", "sync", "io_size"),
+    "start": ("weights", "shard_size", "reader", "scale", "io_size"),
+    "index": ("vectors", "dimension", "value_bytes", "degree", "search_list", "beam", "runtime"),
+}
 #: Sizes of shards are listed in the plan.
 _MOST_SHARDS = 100_000
 _BLOCK = 4096
 
 
 class Settings(Strict):
-    """The settings of a serve workload, of which there are two parts.
+    """The settings of a serve workload, of which there are three parts.
 
     ``cache``: a KV cache of ``blocks`` files, each of so many ``tokens`` of the ``kv_model``, is
     written; then, for ``runtime``, requests of a ``mix`` of kinds find the share ``hit_ratio`` of
@@ -47,9 +60,13 @@ class Settings(Strict):
 
     ``start``: the ``weights`` of a model, in 2 bytes, x ``scale``, in safetensors files of at most
     ``shard_size``, are read whole: by ``mmap``, every page used, or by ``read`` into memory.
+
+    ``index``: for ``runtime``, queries walk a graph on storage as DiskANN does. Of each of so many
+    ``vectors`` with ``dimension`` values of ``value_bytes`` and ``degree`` neighbours there is a
+    node; a query reads as many as its ``search_list`` is long, ``beam`` at once.
     """
 
-    part: Literal["cache", "start"]
+    part: Literal["cache", "start", "index"]
     kv_model: str = "llama3.1-8b"
     tokens: Annotated[int, Field(ge=1, le=65_536, strict=True)] = 256
     blocks: Count = 512
@@ -61,14 +78,20 @@ class Settings(Strict):
     shard_size: Bytes = 5 * 10**9
     reader: Literal["mmap", "read"] = "mmap"
     scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    vectors: Annotated[int, Field(ge=1, le=10**10, strict=True)] = 1_000_000
+    dimension: Annotated[int, Field(ge=1, le=65_536, strict=True)] = 1536
+    value_bytes: Literal[1, 2, 4] = 4
+    degree: Annotated[int, Field(ge=1, le=4096, strict=True)] = 64
+    search_list: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 100
+    beam: Annotated[int, Field(ge=1, le=128, strict=True)] = 4
     workers: Workers = 0
     io_size: Bytes = 2**20
     cache: CachePolicy = CachePolicy.COLD
 
     @model_validator(mode="after")
     def _belong_together(self) -> "Settings":
-        others = _START_ONLY if self.part == "cache" else _CACHE_ONLY
-        strange = [name for name in others if name in self.model_fields_set]
+        others = {name for names in _OWN.values() for name in names} - set(_OWN[self.part])
+        strange = sorted(others & self.model_fields_set)
         if strange:
             raise ValueError(f"{', '.join(strange)}: mean nothing for part {self.part!r}")
         return self
@@ -84,6 +107,22 @@ class Settings(Strict):
         if self.io_size < _BLOCK or self.io_size % _BLOCK:
             raise ValueError("io_size has to be a multiple of 4KiB")
         return self
+
+    @property
+    def node_bytes(self) -> int:
+        """The bytes of one read of the index: a whole number of sectors of 4 KiB.
+
+        A node is its vector, the number of its neighbours, and those, in 4 bytes each; several fit
+        into a sector or one takes several (DiskANN, ``pq_flash_index.cpp``).
+        """
+        node = self.dimension * self.value_bytes + 4 + 4 * self.degree
+        return -(-node // _BLOCK) * _BLOCK
+
+    @property
+    def reads(self) -> int:
+        """How many different reads the index has."""
+        node = self.dimension * self.value_bytes + 4 + 4 * self.degree
+        return -(-self.vectors // max(_BLOCK // node, 1))
 
     @property
     def block_bytes(self) -> int:
@@ -176,17 +215,49 @@ def _start(settings: Settings, request: Request, workers: int) -> tuple[Phase, .
     return layout(population, start.processes), start
 
 
+def _index(settings: Settings, request: Request, workers: int) -> tuple[Phase, ...]:
+    """The index laid out as one file, then queries by all workers."""
+    size = HEAD_BYTES + settings.reads * settings.node_bytes
+    population = dataset(
+        request.workload,
+        files=1,
+        sizes=Sizes(distribution="fixed", mean=size),
+        seed=request.seed,
+    )
+    search = Phase(
+        name="search",
+        operation=Operation.SEARCH_INDEX,
+        population=population,
+        processes=workers,
+        cache=request.cache or settings.cache,
+        io_size=settings.node_bytes,
+        depth=settings.beam,
+        runtime_ns=settings.runtime,
+        reader="lean",
+        search=Search(
+            nodes=settings.reads,
+            node_bytes=settings.node_bytes,
+            hops=-(-settings.search_list // settings.beam),
+            beam=settings.beam,
+        ),
+    )
+    return layout(population, 1), search
+
+
+_PARTS = {"cache": _cache, "start": _start, "index": _index}
+
+
 def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
     """The phases of the part that was asked for."""
     workers = settings.workers or max(4, 2 * request.cpus)
-    return (_cache if settings.part == "cache" else _start)(settings, request, workers)
+    return _PARTS[settings.part](settings, request, workers)
 
 
 KIND = Kind(
     name="serve",
-    summary="an inference server: its KV cache offloaded and reloaded, or its weights loaded",
+    summary="an inference server: its KV cache reloaded, its weights loaded, its index searched",
     engine="posix",
     settings=Settings,
     phases=phases,
-    scaled=("blocks", "scale"),
+    scaled=("blocks", "scale", "vectors"),
 )

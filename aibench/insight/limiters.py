@@ -15,9 +15,10 @@ from aibench.insight.facts import (
 )
 from aibench.insight.thresholds import ALL, FULL, LOW, MOST, NEAR, QUEUE
 from aibench.insight.wording import common, percent
-from aibench.metrics import CLIENT_BOUND_BELOW, headroom, stalled
+from aibench.metrics import CLIENT_BOUND_BELOW, headroom
 from aibench.model import CacheState, Environment, Operation, Phase, Sample, Target, Why
 from aibench.pipeline import SOURCE_BOUND, source_share
+from aibench.training import stalled
 from aibench.units import format_count, format_duration, format_rate
 
 #: Operations of so many bytes that their time is that of the bytes.

@@ -19,6 +19,8 @@ _NOUNS = {
     Operation.COMPARE: "file",
     Operation.SERVE_BLOCKS: "block",
     Operation.PREPROCESS: "sample",
+    Operation.SOAK: "file",
+    Operation.SEARCH_INDEX: "query",
     Operation.READ_BLOCKS: "block",
     Operation.WRITE_BLOCKS: "block",
 }

@@ -13,7 +13,6 @@ from aibench.judge.ratios import held
 from aibench.judge.sides import Side
 from aibench.judge.trials import Absent, Trial, fits, middle, single, trial_of
 from aibench.judge.verdicts import CONFIDENCE, best, without
-from aibench.metrics import utilisation
 from aibench.model import (
     Claim,
     Finding,
@@ -24,6 +23,7 @@ from aibench.model import (
     Status,
     Verdict,
 )
+from aibench.training import utilisation
 from aibench.units import format_size, format_value
 
 #: Bytes of two data sets that count as the same.

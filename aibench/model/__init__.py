@@ -1,6 +1,7 @@
 """The nouns: frozen values that touch nothing. Bytes, nanoseconds and counts inside."""
 
 from aibench.model.accelerators import Accelerators
+from aibench.model.checkpoints import Dataset, Indexing, Resume, Slice
 from aibench.model.claim import (
     Baseline,
     BaselineSource,
@@ -30,29 +31,32 @@ from aibench.model.plan import (
     Order,
     Phase,
     Plan,
-    Population,
-    Sizes,
     Stage,
     SyncPolicy,
     Transform,
     Workload,
 )
+from aibench.model.population import Population, Sizes
 from aibench.model.record import Environment, RunRecord, Target
 from aibench.model.sample import (
     Accelerated,
     CacheState,
     Ceiling,
+    Checkpointed,
     Evidence,
     Finding,
     Histogram,
     Measurement,
     Sample,
     Series,
+    Steps,
     ToolRun,
     Training,
     WorkerResult,
 )
+from aibench.model.searching import Search
 from aibench.model.serving import Serving
+from aibench.model.soaking import Soak
 from aibench.model.telemetry import NfsFigures, NfsOperation, Telemetry, Why
 from aibench.model.verdict import Estimate, Status, Verdict
 
@@ -67,11 +71,13 @@ __all__ = [
     "CacheState",
     "Ceiling",
     "Checked",
+    "Checkpointed",
     "Claim",
     "ClaimKind",
     "ClusterModel",
     "Comparison",
     "Conditions",
+    "Dataset",
     "Design",
     "Difference",
     "Environment",
@@ -82,6 +88,7 @@ __all__ = [
     "Finding",
     "Histogram",
     "History",
+    "Indexing",
     "Interpretation",
     "Means",
     "Measurement",
@@ -96,18 +103,23 @@ __all__ = [
     "Phase",
     "Plan",
     "Population",
+    "Resume",
     "RunRecord",
     "Sample",
+    "Search",
     "Series",
     "SeriesId",
     "Serving",
     "Session",
     "Side",
     "Sizes",
+    "Slice",
+    "Soak",
     "Stage",
     "Standing",
     "Status",
     "Step",
+    "Steps",
     "SyncPolicy",
     "System",
     "Target",

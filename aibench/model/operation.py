@@ -22,6 +22,8 @@ class Operation(StrEnum):
     COMPARE = "compare"
     SERVE_BLOCKS = "serve_blocks"
     PREPROCESS = "preprocess"
+    SOAK = "soak"
+    SEARCH_INDEX = "search_index"
 
 
 #: Operations whose bytes can come from a cache, so that they need evidence.
@@ -33,6 +35,8 @@ READS = frozenset(
         Operation.COMPARE,
         Operation.SERVE_BLOCKS,
         Operation.PREPROCESS,
+        Operation.SOAK,
+        Operation.SEARCH_INDEX,
     }
 )
 #: Operations that move data to the target.

@@ -1,7 +1,5 @@
 """What is asked for: workloads, and the plan that they become. Nothing here touches the world."""
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,8 +7,12 @@ from enum import StrEnum
 from typing import Any
 
 from aibench.model.accelerators import Accelerators
+from aibench.model.checkpoints import Resume
 from aibench.model.operation import Operation
+from aibench.model.population import Population, digest
+from aibench.model.searching import Search
 from aibench.model.serving import Serving
+from aibench.model.soaking import Soak
 
 
 class CachePolicy(StrEnum):
@@ -46,81 +48,6 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """Sizes in bytes: ``fixed`` at ``mean``, ``lognormal`` with that mean, or ``listed``.
-
-    ``sigma`` is the standard deviation of the natural logarithm. The distribution is cut at
-    ``smallest`` and ``largest``; the arithmetic mean holds after the cut. A list has pairs of a
-    count and a size, in the order of the samples.
-    """
-
-    distribution: str
-    mean: int
-    sigma: float = 0.0
-    smallest: int = 1
-    largest: int = 2**40
-    listed: tuple[tuple[int, int], ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.distribution not in ("fixed", "lognormal", "listed"):
-            raise ValueError(f"no size distribution {self.distribution!r}")
-        if not 0 <= self.smallest <= self.mean <= self.largest:
-            raise ValueError("sizes need smallest <= mean <= largest")
-        if (self.distribution == "listed") != bool(self.listed):
-            raise ValueError("a list of sizes belongs to the distribution 'listed'")
-        if any(count < 1 or size < 0 for count, size in self.listed):
-            raise ValueError("a list has counts from 1 and sizes from 0 on")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Population:
-    """A set of files under the workspace: names and contents follow from the index and the seed.
-
-    ``directory`` is relative to the workspace. ``persistent`` data stays for the next run with
-    an equal digest; the rest is removed at the end. ``sizes`` are those of the samples, of which
-    each file holds ``samples_per_file`` in the way of its ``format``; where they are documents of
-    tokens, a token has ``token_bytes``. ``tensors`` are sizes that repeat: of those into which the
-    shards of a checkpoint are cut.
-    """
-
-    directory: str
-    files: int
-    sizes: Sizes
-    seed: int
-    files_per_directory: int = 1000
-    persistent: bool = True
-    format: str = "files"
-    samples_per_file: int = 1
-    token_bytes: int = 2
-    tensors: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if min(self.files, self.files_per_directory, self.samples_per_file) < 1:
-            raise ValueError(
-                "a population has at least one file, one file a directory and one sample a file"
-            )
-        if self.format == "files" and self.samples_per_file != 1:
-            raise ValueError("a plain file holds one sample")
-        if any(size < 1 for size in self.tensors):
-            raise ValueError("a tensor has at least one byte")
-        listed = sum(count for count, _ in self.sizes.listed)
-        if listed and listed != self.samples:
-            raise ValueError(f"{listed} sizes are listed for {self.samples} samples")
-
-    @property
-    def samples(self) -> int:
-        """How many samples all files hold."""
-        return self.files * self.samples_per_file
-
-    @property
-    def digest(self) -> str:
-        """Equal for populations with the same names, sizes and contents, wherever they lie."""
-        parts = asdict(self)
-        del parts["directory"], parts["persistent"]
-        return _digest(parts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Transform:
     """What becomes of samples: ``sample_bytes`` of each, ``samples_per_file`` of them in a file.
 
@@ -149,11 +76,17 @@ class Phase:
     latencies count from when each was to begin. 0: each begins when the one before has ended.
     ``checkpoints`` are saved one after the other, each in a directory of its own, of which the last
     ``keep`` stay (0: all); where they are ``marked``, the first file of each is written when all
-    others are, and tells that it is complete. With ``snapshot`` the state is copied first, and what
-    follows is said to be in the background. ``reads`` are the files, from one to before another,
-    that each thread of control loads, where that is not its own share of them.
+    others are, and tells that it is complete. Of each but the first the share ``changed`` of the
+    files is written, and the others are links to those of the one before. With ``snapshot`` the
+    state is copied first, and what follows is said to be in the background. ``reads`` are the
+    files, from one to before another, that each thread of control loads, where that is not its own
+    share of them; ``resume`` says what it needs of these, and what else is done until the first
+    batch of samples is there.
     ``epoch`` counts from 0; each has an order of its own. Only ``measured`` phases give results;
-    the others prepare. With ``accelerators`` each thread of control is one of their loaders.
+    the others prepare. With ``accelerators`` each thread of control is one of their loaders, and
+    ``saving`` says what checkpoints the ranks of its own save meanwhile, when they ask for one.
+    With ``soak`` each thread of control saves one of its files now and then, and goes on where
+    something fails. With ``search`` each answers queries of the index that is the first file.
     ``source`` is the directory that files are collected from, or empty where they are made. With
     ``serving`` each thread of control serves requests from its share of the files, with a
     ``transform`` it writes what it makes of them.
@@ -179,13 +112,18 @@ class Phase:
     shares: tuple[int, ...] = ()
     checkpoints: int = 1
     keep: int = 0
+    changed: float = 1.0
     marked: bool = False
     snapshot: bool = False
     reads: tuple[tuple[int, int], ...] = ()
+    resume: Resume | None = None
     runtime_ns: int = 0
     source: str = ""
     accelerators: Accelerators | None = None
+    saving: "Phase | None" = None
     serving: Serving | None = None
+    soak: Soak | None = None
+    search: Search | None = None
     transform: Transform | None = None
     measured: bool = True
 
@@ -197,13 +135,24 @@ class Phase:
             raise ValueError(f"phase {self.name!r}: a rate is 0 or more operations a second")
         if self.checkpoints < 1 or self.keep < 0 or self.population.files % self.checkpoints:
             raise ValueError(f"phase {self.name!r}: all checkpoints have the same number of files")
-        if self.reads and len(self.reads) != self.slots:
+        if not 0 <= self.changed <= 1:
+            raise ValueError(f"phase {self.name!r}: a share of the files changes, from 0 to 1")
+        needs = self.resume.slices if self.resume else ()
+        if any(len(each) != self.slots for each in (self.reads, needs) if each):
             raise ValueError(f"phase {self.name!r}: each thread has files of its own to load")
         given = (len(self.shares), sum(self.shares) * self.checkpoints)
         if self.shares and given != (self.slots, self.population.files):
             raise ValueError(f"phase {self.name!r}: each thread has its share, all files together")
         if self.accelerators and self.slots != self.accelerators.seats:
             raise ValueError(f"phase {self.name!r}: each thread is one loader of one accelerator")
+        self._check_saving()
+
+    def _check_saving(self) -> None:
+        every = self.accelerators.save_every if self.accelerators else 0
+        if bool(every) != (self.saving is not None) and self.soak is None:
+            raise ValueError(f"phase {self.name!r}: who asks for checkpoints says how to save them")
+        if self.saving and self.saving.saving:
+            raise ValueError(f"phase {self.name!r}: what is saved meanwhile saves nothing else")
 
     @property
     def slots(self) -> int:
@@ -235,6 +184,8 @@ class Stage:
     """One workload of a plan: the engine that does it and its phases, preparing ones first.
 
     ``refusal`` is set when this machine or target can't do it; then nothing of it is run.
+    ``beside`` is the workload of another stage where this one is the same by another engine: they
+    take turns.
     """
 
     workload: str
@@ -245,6 +196,7 @@ class Stage:
     repeats: int
     phases: tuple[Phase, ...]
     refusal: str | None = None
+    beside: str = ""
 
     @property
     def prepared(self) -> tuple[Phase, ...]:
@@ -283,9 +235,4 @@ class Plan:
             {"workload": s.workload, "repeats": s.repeats, "phases": [asdict(p) for p in s.phases]}
             for s in self.stages
         ]
-        return _digest({"seed": self.seed, "stages": asked})
-
-
-def _digest(parts: Mapping[str, Any]) -> str:
-    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+        return digest({"seed": self.seed, "stages": asked})

@@ -69,9 +69,9 @@ class Accelerated:
 
     It had its first batch at ``first_batch_ns``, ended its first step at ``first_step_ns`` and its
     last one at ``end_ns``, in nanoseconds after the common start. What it did between the last
-    two is one of waiting for a batch, computing, and waiting for the others at a barrier. By
-    ``stall_ns`` its steps were longer than the longest computing in them: batches were late, its
-    own or those of the others at its barrier.
+    two is one of waiting for a batch, computing, waiting for the others at a barrier, and stopping
+    for a checkpoint. By ``stall_ns`` its steps were longer than the longest computing in them:
+    batches were late, its own or those of the others at its barrier.
     """
 
     host: str
@@ -85,10 +85,42 @@ class Accelerated:
     compute_ns: int
     barrier_ns: int
     stall_ns: int
+    checkpoint_ns: int = 0
 
     def __post_init__(self) -> None:
-        if self.wait_ns + self.compute_ns + self.barrier_ns != self.end_ns - self.first_step_ns:
-            raise ValueError("an accelerator waits, computes or stands at a barrier, all the time")
+        parts = (self.wait_ns, self.compute_ns, self.barrier_ns, self.checkpoint_ns)
+        if sum(parts) != self.end_ns - self.first_step_ns:
+            raise ValueError(
+                "an accelerator waits, computes, stands at a barrier or stops for a checkpoint, "
+                "all the time"
+            )
+
+    @property
+    def fed_ns(self) -> int:
+        """How long batches were there or waited for: all but the first step and checkpoints."""
+        return self.end_ns - self.first_step_ns - self.checkpoint_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpointed:
+    """One checkpoint of a training, in nanoseconds after the common start.
+
+    All accelerators stopped for it at ``asked_ns`` and went on at ``released_ns``; the last rank
+    had written its part at ``ended_ns``. What did not happen before the end is None.
+    """
+
+    asked_ns: int
+    released_ns: int | None
+    ended_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """Steps of accelerators: their number, the time of all of them, and of computing in them."""
+
+    steps: int
+    whole_ns: int
+    compute_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +128,18 @@ class Training:
     """What emulated accelerators did, step by step of ``batch`` samples.
 
     ``series`` counts their steps after the first, with the bytes of the batches; its latencies
-    are those of whole steps.
+    are those of whole steps. Where there were ``checkpoints``, of ``saved_bytes`` together, the
+    steps are told apart: those ``while_saving``, between when a checkpoint was asked for and when
+    all of it was written, and the ``others``.
     """
 
     batch: int
     accelerators: tuple[Accelerated, ...]
     series: Series | None = None
+    checkpoints: tuple[Checkpointed, ...] = ()
+    saved_bytes: int = 0
+    while_saving: Steps | None = None
+    others: Steps | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +162,8 @@ class Measurement:
     and ``durable``. ``histograms`` has one entry for each type of operation; the one named
     ``whole`` is the complete operation (file, request, call). ``errors`` counts failed operations.
     ``training`` is there where accelerators were emulated, ``wrong_bytes`` where what was read was
-    compared with what it had to be; then ``errors`` counts the files with any.
+    compared with what it had to be; then ``errors`` counts the files with any. ``beside_bytes`` are
+    those of ``bytes`` that are of no operation, such as the first samples after a checkpoint.
     """
 
     operations: int
@@ -141,6 +180,7 @@ class Measurement:
     tool: ToolRun | None = None
     training: Training | None = None
     wrong_bytes: int | None = None
+    beside_bytes: int = 0
     warnings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:

@@ -47,6 +47,19 @@ class Residency:
         return self.resident_bytes / self.bytes if self.bytes else None
 
 
+def together(first: Residency, second: Residency) -> Residency:
+    """How much of the files of both."""
+    return Residency(
+        resident_bytes=first.resident_bytes + second.resident_bytes,
+        bytes=first.bytes + second.bytes,
+        files=first.files + second.files,
+        missed=first.missed + second.missed,
+        population=first.population + second.population,
+        method=first.method,
+        problems=(first.problems + second.problems)[:_SHOWN_PROBLEMS],
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eviction:
     """What was done to empty the caches: ``drop_caches`` or ``fadvise``, and what that can't reach.

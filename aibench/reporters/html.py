@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +11,19 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from aibench.reporters import asking, beside, feeding, figures, folding, sizing, steadiness, wording
+from aibench.reporters import (
+    alternating,
+    asking,
+    beside,
+    feeding,
+    figures,
+    folding,
+    sizing,
+    soaking,
+    steadiness,
+    sweep,
+    wording,
+)
 from aibench.reporters.clean import cleaned
 from aibench.reporters.meanwhile import meanwhile
 
@@ -18,6 +31,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 #: Characters that could end a script element or a line of script, as JSON may write them too.
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 _PLOTS = {
+    "soak": ("Throughput over the whole soak", soaking.whole),
     "throughput": ("Throughput over time", figures.throughput),
     "meanwhile": ("Throughput, and the client meanwhile", meanwhile),
     "latency": ("Latency by share of operations", figures.latency),
@@ -75,6 +89,8 @@ def _figures(document: dict[str, Any]) -> dict[str, tuple[str, figures.Figure]]:
             for name, (caption, draw) in _PLOTS.items():
                 if (figure := draw(phase)) is not None:
                     found[f"{name}-{number}-{place}"] = (caption, figure)
+        if (figure := sweep.curve(workload["phases"])) is not None:
+            found[f"sweep-{number}-0"] = ("Latency at the rate that was done", figure)
     return found
 
 
@@ -89,14 +105,21 @@ def _places(drawn: dict[str, tuple[str, figures.Figure]]) -> dict[str, list[dict
     return places
 
 
+def _told(phases: Sequence[dict[str, Any]]) -> list[str]:
+    """What all phases of a workload say together."""
+    return [*feeding.fed(phases), *soaking.sentences(phases), *sweep.sentences(phases)]
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.globals |= {"w": wording, "asked": asking.asked, "fed": feeding.fed}
-    environment.globals |= {"implied": beside.implied, "around": beside.around}
+    environment.globals |= {
+        "w": wording, "asked": asking.asked, "fed": _told, "beside": alternating.sentences,
+        "implied": beside.implied, "around": beside.around,
+    }  # fmt: skip
     environment.filters["tools"] = _tools
     environment.filters["evidence"] = _evidence
     environment.filters["steadiness"] = steadiness.sentence

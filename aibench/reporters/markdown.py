@@ -4,7 +4,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from aibench.reporters import feeding, folding, sizing, steadiness, wording
+from aibench.reporters import (
+    alternating,
+    feeding,
+    folding,
+    sizing,
+    soaking,
+    steadiness,
+    sweep,
+    wording,
+)
 from aibench.reporters.clean import cleaned
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
@@ -152,7 +161,10 @@ def _phase(name: str, phase: dict[str, Any]) -> Iterator[str]:
 def _warnings(document: dict[str, Any]) -> Iterator[str]:
     lines = [warning["message"] for warning in document["run"]["warnings"]]
     for workload in document["workloads"]:
+        lines += [f"{workload['name']}: {text}" for text in alternating.sentences(workload)]
         lines += [f"{workload['name']}: {text}" for text in feeding.fed(workload["phases"])]
+        aside = (*soaking.sentences(workload["phases"]), *sweep.sentences(workload["phases"]))
+        lines += [f"{workload['name']}: {text}" for text in aside]
         told = (wording.findings, steadiness.sentences)
         lines += [
             f"{workload['name']}, {text}" for tell in told for text in tell(workload["phases"])

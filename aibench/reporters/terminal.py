@@ -9,7 +9,17 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from aibench.reporters import asking, feeding, folding, sizing, steadiness, wording
+from aibench.reporters import (
+    alternating,
+    asking,
+    feeding,
+    folding,
+    sizing,
+    soaking,
+    steadiness,
+    sweep,
+    wording,
+)
 from aibench.reporters.clean import cleaned
 
 #: Colours of the sixteen that every terminal theme defines; the words say the same.
@@ -177,7 +187,7 @@ def _workload(workload: dict[str, Any]) -> Iterator[RenderableType]:
         yield Text(f"– Refused, nothing was run: {workload['refusal']}", style="yellow")
         return
     yield _figures(workload["phases"])
-    yield _bullets(_phase_notes(workload["phases"]))
+    yield _bullets((*alternating.sentences(workload), *_phase_notes(workload["phases"])))
 
 
 def _figures(phases: Iterable[dict[str, Any]]) -> Table:
@@ -219,6 +229,8 @@ def _phase_notes(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     for asked, names in alike.items():
         yield f"{', '.join(names)}: {asked}."
     yield from feeding.fed(phases)
+    yield from soaking.sentences(phases)
+    yield from sweep.sentences(phases)
     yield from wording.findings(phases)
     yield from steadiness.sentences(phases)
     yield from wording.limits(phases, brief=True)

@@ -1,12 +1,15 @@
 """Workloads and phases of the document: what was asked, and every figure over the repeats."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from aibench.capacity import searched
+from aibench.formats.files import total_bytes
 from aibench.identity import identity
 from aibench.insight import why
-from aibench.metrics import demand, headroom, metrics, of_one_state
+from aibench.metrics import headroom, metrics, of_one_state
 from aibench.model import (
     READS,
     WRITES,
@@ -20,10 +23,12 @@ from aibench.model import (
     Stage,
 )
 from aibench.probes.nfsoptions import meaning
+from aibench.reporters.alternating import beside_part
 from aibench.reporters.samples import remarks, sample_part
 from aibench.reporters.values import number, plain, spread
 from aibench.stats.histogram import enough_for, merge, percentile
 from aibench.stats.intervals import estimate
+from aibench.training import demand
 
 #: Where the latency curve has its points; those with too few operations are left out.
 _SHARES = (
@@ -43,9 +48,16 @@ def workload_part(record: RunRecord, stage: Stage) -> dict[str, Any]:
         "engine_version": record.engines.get(stage.engine),
         "repeats": stage.repeats,
         "refusal": stage.refusal,
+        "beside": beside_part(record, stage),
         "prepared": [{"name": p.name, "asked": _asked(p)} for p in stage.prepared],
-        "phases": [_phase_part(stage, phase, record) for phase in stage.measured],
+        "phases": [_phase_part(stage, phase, record) for phase in _measured(stage, record)],
     }
+
+
+def _measured(stage: Stage, record: RunRecord) -> list[Phase]:
+    """The phases that were to be measured: of a search those that it came to."""
+    tried = {s.phase for s in record.samples if s.workload == stage.workload}
+    return [p for p in stage.measured if p.name in tried or not searched(stage)]
 
 
 def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]:
@@ -73,12 +85,32 @@ def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]
         "series": identity(record, stage, phase).series,
         "middle_repeat": middle.repeat if middle else None,
         "errors": sum(s.measurement.errors for s in samples),
+        "failed": _failed(samples) if phase.soak else {},
         "metrics": _figures(phase, samples, basis),
         "percentiles": _curves(basis),
+        "mean_ns": _mean_ns(basis),
         "samples": [sample_part(phase, sample, unit) for sample in samples],
         "warnings": _grouped(samples, lambda s: (*remarks(phase, s), *_left_out(s, basis))),
         "reasons": _grouped(samples, lambda s: s.reasons),
     }
+
+
+def _mean_ns(samples: Sequence[Sample]) -> float | None:
+    """The mean latency of a whole operation over all ``samples``."""
+    wholes = (s.measurement.histograms.get("whole") for s in samples)
+    found = [each for each in wholes if each is not None]
+    count = sum(each.count for each in found)
+    return sum(each.total_ns for each in found) / count if count else None
+
+
+def _failed(samples: Sequence[Sample]) -> dict[str, int]:
+    """How many operations failed in which way, such as ``EIO read``, over all repeats."""
+    found: Counter[str] = Counter()
+    for sample in samples:
+        for name, histogram in sample.measurement.histograms.items():
+            if name.endswith((" read", " save")):
+                found[name] += histogram.count
+    return dict(found.most_common())
 
 
 def _options(phase: Phase, record: RunRecord) -> list[str]:
@@ -122,7 +154,19 @@ def _accelerators(phase: Phase) -> dict[str, Any] | None:
     """The accelerators that a phase emulates, and the bytes per second that they take at most."""
     if phase.accelerators is None:
         return None
-    return {**plain(phase.accelerators), "demand": number(demand(phase))}
+    saved = phase.saving
+    saving = saved and {
+        "checkpoints": saved.checkpoints,
+        "bytes": total_bytes(saved.population) // saved.checkpoints,
+        "ranks": saved.slots,
+        "format": saved.population.format,
+        "snapshot": saved.snapshot,
+    }
+    return {
+        **plain(phase.accelerators),
+        "demand": number(demand(phase)),
+        "saving": saving,
+    }
 
 
 def _cache_state(samples: Sequence[Sample]) -> str | None:

@@ -46,8 +46,10 @@ class Outcome:
 
     ``wrong`` is the (file index, offset) of the first wrong byte that a verification met, in the
     file itself or in the one beside it with that ``suffix``. ``steps`` is a series of the steps of
-    accelerators. ``wrong_bytes`` and ``errors`` count the bytes that a comparison found wrong, and
-    the files that they are in.
+    accelerators, ``step_sums`` those while a checkpoint was written and the others
+    (`workers.steps.Steps`). ``wrong_bytes`` and ``errors`` count the bytes that a comparison found
+    wrong, and the files that they are in. ``beside_bytes`` are those of the bytes that are of no
+    operation.
     """
 
     slot: int
@@ -59,12 +61,14 @@ class Outcome:
     histograms: Mapping[str, Histogram] = field(default_factory=dict)
     intervals: Intervals | None = None
     steps: Intervals | None = None
+    step_sums: tuple[tuple[int, ...], ...] = ()
     user_ns: int = 0
     system_ns: int = 0
     wrong: tuple[int, int] | None = None
     suffix: str = ""
     wrong_bytes: int | None = None
     errors: int = 0
+    beside_bytes: int = 0
 
 
 #: A loop, ready to start: gets the common start and returns when its share is done.

@@ -19,7 +19,6 @@ from aibench.stats.histogram import BINS, Recorder, bin_value, bins_of
 CAPACITY = 4096
 _FINEST_NS = 10**8
 _COARSER = 10
-_COARSEST_NS = 10**10
 _MOST_INTERVALS = 600
 
 Ints = NDArray[np.int64]
@@ -63,7 +62,7 @@ def _sparse(counts: NDArray[Any]) -> tuple[NDArray[np.uint16], NDArray[np.uint32
 class Intervals:
     """A time series that gets ten times coarser when it grows past 600 intervals.
 
-    Intervals are 0.1 s up to a minute, 1 s up to ten minutes, 10 s beyond.
+    Intervals are 0.1 s up to a minute, 1 s up to ten minutes, 10 s up to 100, and so on.
     """
 
     def __init__(self) -> None:
@@ -93,7 +92,7 @@ class Intervals:
 
     def _fit(self, end: int) -> None:
         """Get coarser as often as ``end`` asks for."""
-        while self.interval_ns < _COARSEST_NS and end >= _MOST_INTERVALS * self.interval_ns:
+        while end >= _MOST_INTERVALS * self.interval_ns:
             self.coarsen(self.interval_ns * _COARSER)
 
     def _put(self, number: int, interval: Interval) -> None:

@@ -60,6 +60,15 @@ class _Worker:
     pipe: Connection
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Those who do one job: their slots in shared memory are those from ``first`` on."""
+
+    job: Job
+    prepare: Prepare
+    first: int
+
+
 class _Shared:
     """The integers that parent and workers share."""
 
@@ -77,8 +86,8 @@ class _Shared:
     def all_ready(self) -> bool:
         return all(self.cells[_HEADER + _CELLS * slot] for slot in range(self.slots))
 
-    def totals(self) -> tuple[int, int]:
-        places = [_HEADER + _CELLS * slot for slot in range(self.slots)]
+    def totals(self, slots: int = 0) -> tuple[int, int]:
+        places = [_HEADER + _CELLS * slot for slot in range(slots or self.slots)]
         return sum(self.cells[p + 1] for p in places), sum(self.cells[p + 2] for p in places)
 
     def start(self) -> None:
@@ -103,32 +112,34 @@ def failure(error: OSError) -> TargetFailed:
     return TargetFailed(f"{words} ({name}){where}", code=code)
 
 
-def _one_slot(job: Job, slot: int, prepare: Prepare, shared: _Shared) -> Outcome:
+def _one_slot(crew: Crew, slot: int, shared: _Shared) -> Outcome:
     """Prepare, meet the others, run; CPU time is this thread's alone, after the start."""
-    run = prepare(job, slot, shared.progress(slot))
-    shared.ready(slot)
+    place = crew.first + slot
+    run = crew.prepare(crew.job, slot, shared.progress(place))
+    shared.ready(place)
     start = shared.wait_for_start()
     before = resource.getrusage(resource.RUSAGE_THREAD)
     outcome = run(start)
     after = resource.getrusage(resource.RUSAGE_THREAD)
     return replace(
         outcome,
+        slot=place,
         user_ns=int((after.ru_utime - before.ru_utime) * 1e9),
         system_ns=int((after.ru_stime - before.ru_stime) * 1e9),
     )
 
 
-def _all_slots(job: Job, number: int, prepare: Prepare, shared: _Shared) -> list[Outcome]:
+def _all_slots(crew: Crew, number: int, shared: _Shared) -> list[Outcome]:
     """Run the threads of one worker process; the first error ends it."""
-    threads = job.phase.threads
+    threads = crew.job.phase.threads
     slots = range(number * threads, (number + 1) * threads)
     if threads == 1:
-        return [_one_slot(job, slots[0], prepare, shared)]
+        return [_one_slot(crew, slots[0], shared)]
     results: list[Outcome | BaseException] = []
 
     def body(slot: int) -> None:
         try:
-            results.append(_one_slot(job, slot, prepare, shared))
+            results.append(_one_slot(crew, slot, shared))
         except BaseException as error:  # noqa: BLE001 - it is raised again below
             results.append(error)
 
@@ -148,9 +159,7 @@ def _raise_first(results: Sequence[Outcome | BaseException]) -> None:
             raise result
 
 
-def _child(
-    job: Job, number: int, prepare: Prepare, shared: _Shared, pipe: Connection, parent: int
-) -> None:
+def _child(crew: Crew, number: int, shared: _Shared, pipe: Connection, parent: int) -> None:
     """What a worker process does from fork to exit."""
     die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -158,7 +167,7 @@ def _child(
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     answer: tuple[str, Any]
     try:
-        answer = ("done", _all_slots(job, number, prepare, shared))
+        answer = ("done", _all_slots(crew, number, shared))
     except OSError as error:
         answer = ("failed", failure(error))
     except AibenchError as error:
@@ -170,13 +179,15 @@ def _child(
     os._exit(0)
 
 
-def _fork(job: Job, prepare: Prepare, shared: _Shared, workers: list[_Worker]) -> None:
-    """Start all worker processes; no signal handler of ours runs between fork and list."""
+def _fork(crew: Crew, shared: _Shared, workers: list[_Worker], *, parents: bool) -> None:
+    """Start the processes of a crew; no signal handler of ours runs between fork and list."""
     try:
-        for number in range(job.phase.processes):
+        for number in range(crew.job.phase.processes):
             here, there = _FORK.Pipe(duplex=False)
             process = _FORK.Process(
-                target=_child, args=(job, number, prepare, shared, there, os.getpid()), daemon=True
+                target=_child,
+                args=(crew, number, shared, there, os.getpid()),
+                daemon=not parents,  # a daemon may have no children
             )
             with signals_held():
                 process.start()
@@ -208,18 +219,30 @@ def _answer(worker: _Worker) -> list[Outcome]:
 
 
 def run_pool(
-    job: Job, prepare: Prepare, report: Report, patience_ns: int
+    job: Job,
+    prepare: Prepare,
+    report: Report,
+    patience_ns: int,
+    *,
+    parents: bool = False,
+    beside: tuple[Job, Prepare] | None = None,
 ) -> tuple[int, list[Outcome]]:
     """(common start, outcomes of all threads of control); every worker is gone when it returns.
 
+    ``parents`` may have child processes of their own, which have to die with them. Who does another
+    job ``beside`` starts together with the others, has the slots after theirs, and is not reported.
     `TargetFailed` or `WorkerFailed` when any of them fails; any exception kills them all.
     """
-    shared = _Shared(job.phase.slots)
+    crews = [Crew(job, prepare, 0)]
+    if beside is not None:
+        crews.append(Crew(*beside, job.phase.slots))
+    shared = _Shared(sum(crew.job.phase.slots for crew in crews))
     workers: list[_Worker] = []
     outcomes: list[Outcome] = []
     patience = Patience(patience_ns, writes=job.phase.operation in WRITES)
     try:
-        _fork(job, prepare, shared, workers)
+        for crew in crews:
+            _fork(crew, shared, workers, parents=parents)
         waiting = {worker.pipe: worker for worker in workers}
         started = False
         while waiting:
@@ -228,15 +251,14 @@ def run_pool(
             if not started and shared.all_ready():
                 shared.start()
                 started = True
-            totals = shared.totals()
-            patience.note(*totals)
+            patience.note(*shared.totals())
             if patience.is_over():
                 raise WorkerFailed(
                     f"no operation ended within {patience.limit_s:g} s: the target hangs, or its "
                     "server is gone"
                 )
             if started:
-                report(*totals)
+                report(*shared.totals(job.phase.slots))
         return shared.cells[0], sorted(outcomes, key=lambda outcome: outcome.slot)
     finally:
         _end(workers)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from aibench.formats.files import total_bytes
 from aibench.formats.mixing import key
 from aibench.formats.order import Identity, Permutation
 from aibench.model import Order, Phase
@@ -76,6 +77,17 @@ def block_of(count: int, slots: int, slot: int, shift: int = 0) -> range:
     """The contiguous part of ``range(count)`` that is the share of ``slot``, moved by ``shift``."""
     owner = (slot + shift) % slots
     return range(count * owner // slots, count * (owner + 1) // slots)
+
+
+def share_of_checkpoints(phase: Phase) -> float:
+    """Which share of the bytes of its files ``phase`` writes or needs: what changes, and slices."""
+    if phase.changed < 1:
+        return (1 + (phase.checkpoints - 1) * phase.changed) / phase.checkpoints
+    if phase.reads:
+        return sum(stop - start for start, stop in phase.reads) / phase.population.files
+    if phase.resume and phase.resume.slices:
+        return phase.resume.needed_bytes / max(total_bytes(phase.population), 1)
+    return 1.0
 
 
 def chunks_of(part: range) -> Iterator[Indices]:

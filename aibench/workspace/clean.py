@@ -46,7 +46,10 @@ class _Level:
 #: What the NFS client and libfuse call a file that was removed while it was open.
 _REMOVED = r"\.nfs[0-9a-f]{24}|\.fuse_hidden[0-9a-f]{16,24}"
 _nothing = _pattern(r"(?!)")
-_FILES = _Level(_pattern(rf"[fr]\d{{10}}(\.tmp|\.idx)?|{_REMOVED}"), _nothing)
+#: What the libraries of engine torch call the files of a checkpoint, and those not yet complete.
+_LIBRARIES = r"\.metadata(\.tmp)?|__\d+_\d+\.distcp|\.tmp[0-9A-Za-z]{6}"
+_OURS = r"[fr]\d{10}(\.tmp|\.idx|(\.json)?(\.__lock)?)?"
+_FILES = _Level(_pattern(rf"{_OURS}|{_LIBRARIES}|{_REMOVED}"), _nothing)
 _SET = _Level(
     _pattern(rf"manifest\.json(\.new)?|progress-\d{{4,}}|{_REMOVED}"), _pattern(r"d\d{6,}"), _FILES
 )

@@ -163,7 +163,10 @@ def _found(directory: str, manifest: object) -> Found:
         listed = tuple((int(count), int(size)) for count, size in drawn.pop("listed", ()))
         sizes = Sizes(**drawn, listed=listed)
         tensors = tuple(int(size) for size in parts.pop("tensors", ()))
-        population = Population(directory=directory, sizes=sizes, tensors=tensors, **parts)
+        columns = tuple(int(size) for size in parts.pop("columns", ()))
+        population = Population(
+            directory=directory, sizes=sizes, tensors=tensors, columns=columns, **parts
+        )
         if population.digest != manifest.get("digest"):
             return unknown
     except (KeyError, TypeError, ValueError, RecursionError):

@@ -25,7 +25,7 @@ LOCK = "lock"
 UNFINISHED = f"{NAME}.new-"
 _MAKER = "aibench"
 _FORMAT = 1
-_LARGEST_MARKER = 65536
+_LARGEST_MARKER = 4 * 2**20
 #: How a directory is opened: never through a symbolic link.
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -226,3 +226,13 @@ def test_a_wrong_call_obeys_no_name() -> None:
     assert "no such option" in done.stderr.lower()
     assert done.stderr.isascii() or "\N{REPLACEMENT CHARACTER}" in done.stderr
     assert not {"\x1b", "\x07"} & set(done.stderr)
+
+
+def test_a_rate_is_for_workloads_that_can_be_offered_one(tmp_path: Path) -> None:
+    """``--rate`` is refused where a workload has no rates, and makes a phase of each elsewhere."""
+    message = refusal("plan", tmp_path, "-w", "metadata", "--rate", "5op/s")
+    assert "no rate can be offered to metadata" in message
+    rates = ("--rate", "50op/s", "--rate", "2MB/s")
+    planned = call("plan", tmp_path, "-w", "load-4k", *rates, "--json")
+    phases = json.loads(planned.stdout)["stages"][0]["phases"]
+    assert [phase["rate"] for phase in phases if phase["rate"]] == [50.0, 2e6 / 4096]

@@ -12,7 +12,7 @@ from aibench.cli.resuming import Resumed, refuse_decided, refuse_other, resumed
 from aibench.cli.run_command import command
 from aibench.engines.null import NullEngine
 from aibench.errors import RecordError, Refused
-from aibench.model import Environment, Finding, Operation, Phase, RunRecord, Sample
+from aibench.model import Accelerators, Environment, Finding, Operation, Phase, RunRecord, Sample
 from tests import build
 
 FAILED = (Finding(code="errors", message="1 operations failed"),)
@@ -135,6 +135,13 @@ def planned(**changes: Any) -> RunRecord:
         planned(threads=10**6),
         planned(depth=10**6),
         planned(batch=10**6),
+        planned(
+            accelerators=Accelerators(count=1, loaders=2, compute_ns=1, save_every=1),
+            saving=build.phase(
+                operation=Operation.SAVE_SHARDS,
+                population=build.population(directory="scratch/../..", persistent=False),
+            ),
+        ),
         stopped(plan=build.plan(build.stage(repeats=10**9))),
         stopped(plan=build.plan(build.stage(repeats=0))),
         stopped(plan=build.plan(build.stage(workload="../x"))),

@@ -168,7 +168,7 @@ def test_a_library_has_its_way(form: str, model: dict[str, Any]) -> None:
     assert load.reader in ("torch", "safetensors", "dcp")
     assert layout.population == load.population
     assert load.population.sizes == save.population.sizes
-    assert (save.marked, save.population.files) == (form == "dcp", 16 + (form == "dcp"))
+    assert (save.marked, save.population.files) == (form == "dcp", 9 if form == "dcp" else 16)
     assert phases(checkpoint_save.KIND, asked | {"sync": "none"})[0].sync is SyncPolicy.NONE
 
 
@@ -180,6 +180,33 @@ def test_tensors_are_scaled_as_shards_are() -> None:
     )
     assert [size // 2 for size in whole.tensors] == list(half.tensors) == list(ranks.tensors)
     assert whole.tensors[1] == 4096 * 4096 * 2 // 8
+
+
+def test_a_thread_has_a_file_of_its_own() -> None:
+    """In a distributed checkpoint a rank has one file, or as many as threads write it."""
+    asked = {"format": "dcp", "ranks": 2, "shards": 5, "scale": 1e-4}
+    (one,) = phases(checkpoint_save.KIND, asked)
+    (four,) = phases(checkpoint_save.KIND, asked | {"thread_count": 4})
+    assert (one.slots, one.shares, one.population.files) == (2, (2, 1), 3)
+    assert (four.processes, four.threads, four.shares) == (2, 4, (2, 1, 1, 1, 1, 1, 1, 1))
+    assert total_bytes(four.population) > 0
+    sizes = [sum(n * size for n, size in phase.population.sizes.listed) for phase in (one, four)]
+    assert sizes[0] == sizes[1]
+    _, load = phases(checkpoint_load.KIND, asked | {"thread_count": 4})
+    assert (load.processes, load.shares) == (2, (5, 4))
+
+
+def test_what_was_saved_is_read_back() -> None:
+    """Ten are written, ten are read, by other ranks and out of an empty cache."""
+    asked = {"checkpoints": 10, "read_back": True, "ranks": 2, "scale": 1e-5}
+    save, load = phases(checkpoint_save.KIND, asked)
+    assert (load.operation, load.cache, load.shift) == (Operation.LOAD_SHARDS, CachePolicy.COLD, 1)
+    assert (load.population, load.checkpoints, load.shares) == (save.population, 10, save.shares)
+    assert not load.population.persistent
+    direct = phases(checkpoint_save.KIND, asked | {"cache": "direct"})
+    assert [phase.cache for phase in direct] == [CachePolicy.DIRECT] * 2
+    four = phases(checkpoint_save.KIND, asked | {"format": "dcp", "thread_count": 4})
+    assert [phase.slots for phase in four] == [8, 2]
 
 
 def test_several_checkpoints_are_marked() -> None:
@@ -198,18 +225,42 @@ def test_several_checkpoints_are_marked() -> None:
         ({}, ()),
         ({"who": "all"}, ((0, 8),) * 4),
         ({"who": "first"}, ((0, 8), (0, 0), (0, 0), (0, 0))),
+        ({"who": "all", "loaders": 2}, ((0, 8),) * 2),
+    ],
+)
+def test_who_loads_what(settings: dict[str, Any], reads: tuple[tuple[int, int], ...]) -> None:
+    """Each its own, everybody everything, or one for all, while the others wait."""
+    asked = {"ranks": 4, "shards": 2, "scale": 1e-4} | settings
+    _, load = phases(checkpoint_load.KIND, asked)
+    assert load.reads == reads
+    assert load.processes == (len(reads) or 4)
+    assert (load.resume is not None and load.resume.passes_on) == (settings.get("who") == "first")
+
+
+@pytest.mark.parametrize(
+    ("settings", "files"),
+    [
         ({"loaders": 2}, ((0, 4), (4, 8))),
         ({"loaders": 3}, ((0, 4), (2, 6), (4, 8))),  # the part of one lies in those of two
         ({"loaders": 8}, ((0, 2), (0, 2), (2, 4), (2, 4), (4, 6), (4, 6), (6, 8), (6, 8))),
         ({"loaders": 2, "marked": True}, ((1, 5), (5, 9))),
     ],
 )
-def test_who_loads_what(settings: dict[str, Any], reads: tuple[tuple[int, int], ...]) -> None:
-    """Everybody everything, one for all, or other ranks what overlaps their part of the model."""
+def test_other_ranks_need_slices(
+    settings: dict[str, Any], files: tuple[tuple[int, int], ...]
+) -> None:
+    """Ranks that are more or fewer need other parts of every tensor: all together, everything."""
     asked = {"ranks": 4, "shards": 2, "scale": 1e-4} | settings
     _, load = phases(checkpoint_load.KIND, asked)
-    assert load.reads == reads
-    assert load.processes == (len(reads) or 4)
+    assert load.resume is not None
+    assert load.resume.needed_bytes == pytest.approx(8_030_000_000 * 14e-4, rel=1e-6)
+    assert (load.processes, load.reads, load.shift) == (len(files), (), 0)
+    found = [sorted({part.file for part in rank}) for rank in load.resume.slices]
+    assert found == [list(range(*ends)) for ends in files]
+    if settings["loaders"] == 3:
+        assert [(p.first, p.last, p.parts) for p in load.resume.slices[1]] == [
+            (1, 3, 3), (1, 3, 3), (0, 2, 3), (0, 2, 3),
+        ]  # fmt: skip
 
 
 def test_only_weights_are_loaded() -> None:
@@ -229,9 +280,26 @@ def test_only_weights_are_loaded() -> None:
         (checkpoint_save, {"format": "torch", "cache": "direct"}, "no 'direct' for them"),
         (checkpoint_save, {"keep": 2}, "set marked = true"),
         (checkpoint_save, {"snapshot": True}, "a snapshot copies what a rank holds"),
+        (checkpoint_save, {"thread_count": 2}, "in format 'dcp'"),
+        (checkpoint_save, {"changed": 0.5}, "set checkpoints = 2 or more"),
+        (
+            checkpoint_save,
+            {"changed": 0.5, "checkpoints": 3, "format": "ocdbt"},
+            "other than zarr3",
+        ),
+        (checkpoint_save, {"checkpoints": 3, "keep": 1, "read_back": True}, "no keep, no changed"),
         (checkpoint_load, {"format": "torch", "reader": "dcp"}, "it has torch, torch_mmap"),
         (checkpoint_load, {"weights_only": True}, "only of a known model"),
         (checkpoint_load, {"who": "all", "cache": "direct"}, "direct is for ranks"),
+        (checkpoint_load, {"model": "8b", "loaders": 2}, "loaders are ranks of no known model"),
+        (checkpoint_load, {"new_data": 2}, "say how a model is spread anew"),
+        (checkpoint_load, {"model": "8b", "new_pipeline": 2}, "not combined with pipeline"),
+        (checkpoint_load, {"model": "70b", "new_data": 2, "first_ranks": 8}, "no first_ranks"),
+        (checkpoint_load, {"format": "ocdbt", "loaders": 2}, "by as many ranks as saved it"),
+        (checkpoint_load, {"indexing": "stat"}, "there is none"),
+        (checkpoint_load, {"dataset": {"cache": "warm"}}, "it is that of the checkpoint"),
+        (checkpoint_load, {"dataset": {}, "indexing": "read"}, "has no index beside its files"),
+        (checkpoint_load, {"dataset": {"format": "pt"}}, "no data format 'pt'"),
     ],
 )
 def test_what_checkpoints_can_not_have(kind: Any, settings: dict[str, Any], words: str) -> None:

@@ -85,7 +85,7 @@ def test_files_of_weights_are_full_but_the_last() -> None:
     ("settings", "words"),
     [
         ({}, "part"),
-        ({"part": "index"}, "'cache' or 'start', not 'index'"),
+        ({"part": "graph"}, "'cache', 'start' or 'index', not 'graph'"),
         ({"part": "cache", "kv_model": "tea"}, "no model 'tea'; known: tiny-1b"),
         ({"part": "start", "weights": "9b"}, "no model '9b'; known: 8b"),
         ({"part": "cache", "hit_ratio": 0}, "has to be greater than 0"),
@@ -113,3 +113,27 @@ def test_what_can_not_be_done_is_refused() -> None:
         phases(CachePolicy.DIRECT, part="start")
     with pytest.raises(ValueError, match="makes more than 100,000 files of these weights"):
         phases(part="start", shard_size="1kB")
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value_bytes", "node", "reads"),
+    [(1536, 4, 8192, 1000), (512, 4, 4096, 1000), (128, 4, 4096, 200), (96, 1, 4096, 91)],
+)
+def test_nodes_of_an_index_lie_in_sectors(
+    dimension: int, value_bytes: int, node: int, reads: int
+) -> None:
+    """A node is the vector, a count and 64 neighbours: several to 4 KiB, or one in several."""
+    laid, search = phases(
+        part="index", vectors=1000, dimension=dimension, value_bytes=value_bytes, search_list=10
+    )
+    assert search.search is not None
+    assert (search.search.node_bytes, search.search.nodes) == (node, reads)
+    assert (search.search.hops, search.search.beam) == (3, 4)
+    assert size_of(laid.population, 0) == 4096 + node * reads
+    assert search.operation is Operation.SEARCH_INDEX
+
+
+def test_each_part_has_its_own_settings() -> None:
+    """What means nothing for a part is refused, by name."""
+    with pytest.raises(DefinitionError, match="tokens, weights: mean nothing for part 'index'"):
+        phases(part="index", tokens=4, weights="8b")

@@ -11,9 +11,9 @@ from aibench.formats.draws import size_classes
 from aibench.generators.accelerators import PRESETS
 from aibench.generators.kind import Request
 from aibench.generators.train import KIND, Settings, spread
-from aibench.metrics import demand
-from aibench.model import CachePolicy, Operation, Phase
+from aibench.model import Accelerators, CachePolicy, Operation, Phase
 from aibench.planner import Options, make_plan
+from aibench.training import demand
 from aibench.workers.loops.feed import steps_asked
 from tests import build
 from tests.planning import Engines, Files
@@ -93,6 +93,11 @@ def test_sizes_have_the_published_spread() -> None:
         ({**SMALL, "compute": "2min"}, "compute"),
         ({**SMALL, "compute": "0s"}, "compute"),
         ({**SMALL, "accelerators": []}, "accelerators"),
+        ({**SMALL, "search": 129}, "search"),
+        ({**SMALL, "epochs": 2, "runtime": "9s"}, "not both"),
+        ({**SMALL, "persistent": False}, "leave out persistent = false"),
+        ({**SMALL, "compute_distribution": "cauchy"}, "compute_distribution"),
+        ({**SMALL, "compute_times": ["9ms"], "compute_sigma": 0.1}, "no 'compute_sigma'"),
         ({**SMALL, "accelerators": [1, 1]}, "stands there once"),
         ({**SMALL, "workers": 3}, "unknown key"),
         ({**SMALL, "rates": ["9op/s"]}, "unknown key"),
@@ -117,6 +122,28 @@ def test_too_little_data(changes: dict[str, Any]) -> None:
         every({**SMALL, **changes})
 
 
+def test_a_shuffle_buffer_is_for_streams() -> None:
+    """Readers that go from file to file in order shuffle in a buffer; the others have an order."""
+    shards = {"format": "webdataset", "files": 40, "samples_per_file": 100, "buffer": 500}
+    asked = every({**SMALL, **shards, "accelerators": [1]})[1].accelerators
+    assert asked is not None
+    assert asked.buffer == 500
+    with pytest.raises(ValueError, match="has an order of samples, not a shuffle buffer"):
+        every({**SMALL, "buffer": 500})
+
+
+def test_epochs_are_steps_on_end() -> None:
+    """Several epochs have as many times the steps; who does not live on is a process of its own."""
+    _, level = every({**SMALL, "accelerators": [2], "epochs": 3, "loaders": 4, "persistent": False})
+    asked = level.accelerators
+    assert asked is not None
+    assert steps_asked(level, asked) == 3 * 50
+    assert (level.processes, level.threads) == (8, 1)
+    _, level = every({**SMALL, "accelerators": [2], "epochs": 3, "loaders": 4})
+    assert level.slots == 8
+    assert level.processes < 9
+
+
 def test_loaders_are_spread_over_processes() -> None:
     """About two processes a core, threads for the rest, and all of them have as many."""
     assert spread(32, 4) == (4, 8)
@@ -126,6 +153,58 @@ def test_loaders_are_spread_over_processes() -> None:
     assert spread(31, 4) == (1, 31)
     phases = every({**SMALL, "accelerators": [8], "processes": 16}, cpus=64)
     assert (phases[1].processes, phases[1].threads) == (16, 2)
+
+
+def test_compute_times_are_settings() -> None:
+    """A mean with a distribution, or a list of times, whose mean is what counts as demand."""
+
+    def asked(**changes: Any) -> Accelerators:
+        found = every({**SMALL, "accelerators": [1], **changes})[1].accelerators
+        assert found is not None
+        return found
+
+    assert asked().distribution == "fixed"
+    drawn = asked(compute_sigma=0.3, compute_distribution="gamma")
+    assert (drawn.distribution, drawn.sigma, drawn.compute_ns) == ("gamma", 0.3, 50_000_000)
+    listed = asked(compute_times=["10ms", "40ms"])
+    assert (listed.listed, listed.compute_ns) == ((10_000_000, 40_000_000), 25_000_000)
+
+
+def test_a_search_has_all_levels_that_the_data_are_enough_for() -> None:
+    """Levels go up one by one to the number asked for, or as far as the data allow two steps."""
+    _, *levels = every({**SMALL, "search": 8, "loaders": 1})
+    counts = [level.accelerators.count for level in levels if level.accelerators]
+    assert counts == list(range(1, 9))
+    assert all(level.accelerators and level.accelerators.searched == 8 for level in levels)
+    _, *levels = every({**SMALL, "search": 100, "loaders": 1})
+    assert len(levels) == 50
+    with pytest.raises(ValueError, match="enough for 0 steps of 1 accelerators"):
+        every({**SMALL, "search": 4, "files": 9})
+
+
+def test_a_plan_of_a_search_is_bounded(tmp_path: Any) -> None:
+    """A plan counts so many levels as a search may try, not all that it may choose from."""
+    text = """\
+name = "few"
+title = "Few steps"
+imitates = "As many accelerators as are fed."
+kind = "train"
+repeats = 2
+
+[params]
+files = 6400
+size = "10kB"
+sizes = "fixed"
+compute = "500ms"
+batch = 10
+search = 64
+steps = 20
+"""
+    options = Options(name="test", seed=1, cpus=2)
+    plan = make_plan(Files(tmp_path)(text), options, Engines(), build.target())
+    assert len(plan.stages[0].measured) == 64
+    assert plan.estimated_ns < 2 * 15 * 20 * 500_000_000
+    assert plan.estimated_ns > 2 * 14 * 9 * 500_000_000
 
 
 def test_a_plan_counts_what_is_read(tmp_path: Any) -> None:

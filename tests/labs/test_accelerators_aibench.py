@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from aibench.capacity import capacity, judged, levels_at_most, next_level
 from aibench.formats.files import all_paths_of
-from aibench.metrics import utilisation
-from aibench.model import Accelerators, Order, Population, Sizes
+from aibench.model import Accelerators, Measurement, Order, Phase, Population, Sample, Sizes
 from aibench.probes.cache import evict
+from aibench.training import utilisation
 from tests import build, lab
 from tests.engines import files
 from tests.lab import MIB, Mounted
@@ -22,7 +23,7 @@ pytestmark = [
     pytest.mark.alone,
     unless(lab.missing_throttle()),
 ]
-RATE = 40_000_000
+RATE, SECOND = 40_000_000, 10**9
 #: Bytes of a step of all accelerators: more than what the kernel lets an idle device off with.
 STEP, STEPS = 8 * 10**6, 15
 DATA = build.population(
@@ -51,6 +52,37 @@ def cold(root: Path, population: Population) -> None:
         os.close(fd)
 
 
+def throttled(device: Mounted, phase: Phase) -> Measurement:
+    """What is measured when nothing is cached and the device delivers `RATE`."""
+    cold(device.path, DATA)
+    with lab.throttle(device, read_bps=RATE):
+        return files.run(phase, device.path)
+
+
+def test_a_search_finds_what_the_device_can_feed(device: Mounted) -> None:
+    """Accelerators that take 11 MB/s each at full rate are at a bar of 0.9 up to BW / (0.9 × D)."""
+    demand, batch = 11_000_000, 10**6
+    phases = {}
+    for count in range(1, 9):
+        asked = Accelerators(
+            count=count, loaders=1, compute_ns=batch * SECOND // demand, steps=max(48 // count, 3),
+            distribution="fixed", searched=levels_at_most(8),
+        )  # fmt: skip
+        phases[count] = build.phase(
+            name=f"accelerators-{count}", population=DATA, reader="lean", order=Order.SHUFFLED,
+            processes=1, threads=asked.seats, accelerators=asked,
+        )  # fmt: skip
+    stage = build.stage(phases=tuple(phases.values()), repeats=1)
+    samples: list[Sample] = []
+    while (phase := next_level(stage, samples)) is not None:
+        measured = throttled(device, phase)
+        samples.append(
+            build.sample(workload=stage.workload, phase=phase.name, measurement=measured)
+        )
+    found = capacity({int(s.phase.rpartition("-")[2]): judged(phases[1], [s]) for s in samples})
+    assert abs(found.fed - int(RATE / (0.9 * demand))) <= 1
+
+
 @pytest.mark.parametrize(
     ("count", "loaders", "barrier", "supply"),
     [
@@ -69,9 +101,7 @@ def test_utilisation_on_a_known_device(
         population=DATA, reader="lean", order=Order.SHUFFLED, batch=batch, processes=1,
         threads=asked.seats, accelerators=asked,
     )  # fmt: skip
-    cold(device.path, DATA)
-    with lab.throttle(device, read_bps=RATE):
-        measured = files.run(phase, device.path)
+    measured = throttled(device, phase)
     training = measured.training
     assert training is not None
     assert [each.steps for each in training.accelerators] == [STEPS] * count

@@ -1,5 +1,6 @@
 """A report says what accelerators asked for, and how many were fed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,6 +72,47 @@ def test_how_many_were_fed(levels: dict[int, tuple[float, ...]], words: str) -> 
     assert words in found
 
 
+def test_what_a_search_found() -> None:
+    """A report says between which numbers the largest one lies, and the curve that was seen."""
+    levels = {1: GOOD, 2: MIDDLING, 4: MIDDLING, 8: BAD}
+    (workload,) = document(record(levels, searched=12), [])["workloads"]
+    _, most, between, curve = feeding.fed(workload["phases"])
+    assert most.startswith("1 accelerator had a utilisation of 90.0 % or more")
+    assert between == (
+        "The largest number that is fed is between 1 and 7: 8 accelerators surely had less than "
+        "90.0 %."
+    )
+    assert curve.startswith("Utilisation by the number of accelerators: 1: 97.0 %, 2: 89.0 %, 4: ")
+    phases = workload["phases"]
+    phases[3]["warnings"] = [{"code": "client_bound", "message": "", "repeats": [0]}]
+    assert "With 8 accelerators the client was the limit" in list(feeding.fed(phases))[2]
+
+
+def test_first_batches_of_later_epochs_are_told() -> None:
+    """How long each epoch has to wait for its first batch, and who the loaders are."""
+    for persistent, words in ((True, "that live on"), (False, "that are forked anew")):
+        shown = record({1: (0.97,)}, epochs=3, persistent=persistent)
+        (sample,) = shown.samples
+        waits = {"epoch_first_batch": build.histogram(SECOND, 3 * SECOND)}
+        measured = replace(sample.measurement, histograms=waits)
+        shown = replace(shown, samples=(replace(sample, measurement=measured),))
+        (workload,) = document(shown, [])["workloads"]
+        assert list(feeding.fed(workload["phases"]))[-1] == (
+            f"1 accelerator: later epochs had their first batch after 2.00 s in the mean, by "
+            f"loaders {words}."
+        )
+        assert "3 epochs by loaders" in asking.asked(workload["phases"][0])
+
+
+def test_levels_that_were_not_tried_are_no_phases() -> None:
+    """A search has many levels in its plan; a report shows those that it came to."""
+    found = record({1: GOOD, 2: BAD, 3: ()}, searched=12)
+    (workload,) = document(found, [])["workloads"]
+    assert [phase["name"] for phase in workload["phases"]] == ["accelerators-1", "accelerators-2"]
+    (workload,) = document(record({1: GOOD, 2: BAD, 3: ()}), [])["workloads"]
+    assert len(workload["phases"]) == 3
+
+
 def test_nothing_is_said_where_there_are_none() -> None:
     """A run without accelerators says nothing of them."""
     (workload,) = document(build.record(), [])["workloads"]
@@ -82,10 +124,14 @@ def test_what_they_asked_for() -> None:
     (workload,) = document(record({4: GOOD}, sigma=0.2, decode_ns=2_000_000), [])["workloads"]
     said = asking.asked(workload["phases"][0])
     assert said.startswith(
-        "4 accelerators × 2 loaders, each up to 2 batches ahead, 1.00 s in the mean a batch, "
-        "164 kB/s at full rate, a barrier after each step, 2.00 ms to decode a sample, 8 processes"
+        "4 accelerators × 2 loaders, each up to 2 batches ahead, 1.00 s a batch in the mean "
+        "(lognormal), 164 kB/s at full rate, a barrier after each step, 2.00 ms to decode a "
+        "sample, 8 processes"
     )
-    (workload,) = document(record({1: GOOD}), [])["workloads"]
+    (workload,) = document(record({1: GOOD}, buffer=1000), [])["workloads"]
+    assert "a shuffle buffer of 1000 samples in each loader (4.10 MB)" in asking.asked(
+        workload["phases"][0]
+    )
     assert "nothing decoded" in asking.asked(workload["phases"][0])
 
 

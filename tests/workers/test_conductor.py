@@ -1,13 +1,16 @@
 """Steps of emulated accelerators are those that one computes by hand from when batches came."""
 
+import math
 import tracemalloc
+from collections import Counter
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from aibench.model import Accelerators
 from aibench.workers.conductor import Conductor, Seat
-from aibench.workers.steps import compute_time
+from aibench.workers.steps import compute_time, compute_times
 
 FOREVER = 2**63 - 1
 
@@ -105,9 +108,41 @@ def test_compute_times_are_drawn() -> None:
     drawn = compute_time(wanted, 1)
     times = [drawn(accelerator, step) for accelerator in range(20) for step in range(1000)]
     assert sum(times) / len(times) == pytest.approx(10**6, rel=0.02)
-    assert len(set(times)) > 19_000
+    assert len(set(times)) > 4000  # of 4096 that are equally likely
     assert drawn(3, 4) == compute_time(wanted, 1)(3, 4) != compute_time(wanted, 2)(3, 4)
     assert compute_time(asked(), 1)(3, 4) == 10
+    assert compute_time(asked(distribution="fixed", sigma=0.5), 1)(3, 4) == 10
+
+
+@pytest.mark.parametrize(
+    ("distribution", "sigma", "law"),
+    [
+        ("lognormal", 0.3, stats.lognorm(s=0.3, scale=math.exp(-0.045))),
+        ("normal", 0.2, stats.norm(1, 0.2)),
+        ("normal", 0.8, stats.truncnorm(-1.25, 1.25, 1, 0.8)),
+        ("gamma", 0.5, stats.gamma(4, scale=0.25)),
+        ("gamma", 1.0, stats.expon()),
+    ],
+)
+def test_compute_times_have_the_distribution(distribution: str, sigma: float, law: Any) -> None:
+    """Four thousand times can't be told from the distribution that was asked for."""
+    wanted = asked(compute_ns=10**9, distribution=distribution, sigma=sigma)
+    assert sum(compute_times(wanted)) / 4096 == pytest.approx(10**9, rel=1e-9)
+    drawn = compute_time(wanted, 7)
+    times = [drawn(accelerator, step) / 1e9 for accelerator in range(4) for step in range(1000)]
+    assert min(times) >= 0
+    assert stats.kstest(times, law.cdf).pvalue > 0.01
+
+
+def test_compute_times_of_a_list() -> None:
+    """Each time of a list is as likely as the others, and no other comes."""
+    wanted = asked(compute_ns=20, distribution="listed", listed=(10, 20, 30))
+    drawn = compute_time(wanted, 3)
+    times = Counter(drawn(0, step) for step in range(9000))
+    assert set(times) == {10, 20, 30}
+    assert stats.chisquare(list(times.values())).pvalue > 0.01
+    with pytest.raises(ValueError, match="belongs to the distribution 'listed'"):
+        asked(listed=(1, 2))
 
 
 def test_memory_does_not_grow_with_steps() -> None:

@@ -22,6 +22,13 @@ _SECOND = 10**9
 _OLDEST = (3, 16)
 _CEILING_NS = _SECOND
 _SECTOR = 512
+_LATE = (
+    Finding(
+        code="latency_from_submission",
+        message="fio counts the latency of an offered request from when it was submitted, which a "
+        "full queue delays: where the rate is not kept, latencies are too good to be true",
+    ),
+)
 
 
 class FioEngine:
@@ -60,6 +67,7 @@ class FioEngine:
         ground.check_files(site.root, paths, size)
         ioengine, depth, findings = job.io_engine(phase, tool.asynchronous(self._program))
         text = job.job_file(phase, site.seed, ioengine, depth)
+        findings += _LATE if phase.rate else ()
         return self._measure(phase, site, text, report, findings)
 
     def ceiling(self, phase: Phase, site: Site) -> Measurement:

@@ -13,6 +13,8 @@ What they say, and why:
 * ``refill_buffers`` writes fresh random data with every block: not compressible, no duplicates.
 * ``invalidate=0`` and ``fadvise_hint=0``: the caches are the runner's affair, and the kernel is
   told nothing that an application would not tell it.
+* ``rate_process=poisson`` without ``io_submit_mode=offload``: with that, fio 3.33 did not end. So
+  the latency of an offered request counts from its submission, which a full queue delays.
 * ``lat_percentiles``: latency is total latency, submission and completion. fio's completion
   latency leaves out the time that a full queue or a buffered request spends in submission.
 """
@@ -85,6 +87,9 @@ def job_file(phase: Phase, seed: int, ioengine: str, depth: int) -> str:
         ("lat_percentiles", 1),
         ("clat_percentiles", 0),
     ]
+    if phase.rate:
+        settings += [("rate_iops", max(round(phase.rate / phase.processes), 1))]
+        settings += [("rate_process", "poisson")]
     if phase.runtime_ns:
         settings += [("runtime", f"{phase.runtime_ns // 1000}us")]
         settings += [("time_based", 1)] if wraps(phase) else []
@@ -96,7 +101,7 @@ def job_file(phase: Phase, seed: int, ioengine: str, depth: int) -> str:
 
 def ceiling_file(phase: Phase, seed: int, depth: int, runtime_ns: int) -> str:
     """The same jobs with no I/O behind them: what fio and this machine can do at most."""
-    drop = ("ioengine=", "direct=", "end_fsync=", "runtime=", "time_based=")
+    drop = ("ioengine=", "direct=", "end_fsync=", "runtime=", "time_based=", "rate_")
     lines = job_file(phase, seed, "null", depth).splitlines()
     kept = [line for line in lines if not line.startswith(drop)]
     bounds = ["ioengine=null", f"runtime={runtime_ns // 1000}us", "time_based=1"]

@@ -10,7 +10,9 @@ from aibench.workers.loops.metadata import prepare_metadata
 from aibench.workers.loops.preprocess import prepare_preprocess
 from aibench.workers.loops.read import prepare_read
 from aibench.workers.loops.save import prepare_save
+from aibench.workers.loops.search import prepare_search
 from aibench.workers.loops.serve import prepare_serve
+from aibench.workers.loops.soak import prepare_soak
 from aibench.workers.loops.write import prepare_write
 
 LOOPS: Mapping[Operation, Prepare] = {
@@ -28,4 +30,6 @@ LOOPS: Mapping[Operation, Prepare] = {
     Operation.COMPARE: prepare_compare,
     Operation.SERVE_BLOCKS: prepare_serve,
     Operation.PREPROCESS: prepare_preprocess,
+    Operation.SOAK: prepare_soak,
+    Operation.SEARCH_INDEX: prepare_search,
 }

@@ -1,6 +1,6 @@
 """Reads batches for emulated accelerators, which hold their loaders up while they are fed."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import count, islice
 
 import numpy as np
@@ -14,7 +14,7 @@ from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
 from aibench.workers.loops.common import FOREVER, TELL_NS, blame, deadline_of, open_directory
 from aibench.workers.loops.samples import access_of, reading_of
-from aibench.workers.share import dealt, dealt_files, epoch_seed
+from aibench.workers.share import dealt, dealt_files, epoch_seed, share_of_checkpoints
 
 
 def samples_of(phase: Phase) -> int:
@@ -36,16 +36,16 @@ def steps_of_epoch(phase: Phase, asked: Accelerators) -> int:
 
 
 def steps_asked(phase: Phase, asked: Accelerators) -> int:
-    """How many steps each accelerator makes where time does not end it: as asked, or an epoch."""
-    epoch = steps_of_epoch(phase, asked)
-    return min(asked.steps, epoch) if asked.steps else epoch
+    """How many steps each accelerator makes where time does not end it: as asked, or all epochs."""
+    every = steps_of_epoch(phase, asked) * asked.epochs
+    return min(asked.steps, every) if asked.steps else every
 
 
 def share_asked(phase: Phase) -> float:
-    """Which share of its data ``phase`` asks for: all, or what its accelerators take."""
+    """Which share of its data ``phase`` asks for: all, or what its accelerators or ranks take."""
     asked = phase.accelerators
     if asked is None:
-        return 1.0
+        return share_of_checkpoints(phase)
     return steps_asked(phase, asked) * asked.count * phase.batch / samples_of(phase)
 
 
@@ -56,26 +56,46 @@ def conductor_of(phase: Phase, seed: int) -> Conductor | None:
         return None
     unending = phase.runtime_ns > 0
     steps = asked.steps if unending else steps_asked(phase, asked)
-    return Conductor(asked, seed, unending=unending, steps=steps)
+    saving = phase.saving
+    conductor = Conductor(
+        asked, seed, unending=unending, steps=steps,
+        checkpoints=saving.checkpoints if saving else 0, ranks=saving.slots if saving else 0,
+        runtime_ns=phase.runtime_ns,
+    )  # fmt: skip
+    if asked.epochs > 1:
+        conductor.divide(steps_of_epoch(phase, asked))
+    return conductor
 
 
 class _Source:
     """The samples of one loader, epoch after epoch where time is the bound."""
 
-    def __init__(self, job: Job, reader: SampleReader, seat: Seat) -> None:
+    def __init__(
+        self, job: Job, reader: SampleReader, seat: Seat, wait: Callable[[int], None]
+    ) -> None:
         self._job, self._reader, self._seat = job, reader, seat
+        self._wait = wait
         self._coming: Generator[int] | None = None
 
-    def batches(self) -> Iterator[Iterator[int]]:
-        """The bytes of the samples of each batch, which are read as they are asked for."""
+    def batches(self) -> Iterator[tuple[Iterator[int], bool]]:
+        """What is read for each batch, and whether the batch is complete then.
+
+        The bytes of its samples are read as they are asked for. With a shuffle buffer that is
+        filled first, and at the end of an epoch batches come out of it for which nothing is read.
+        """
         phase, seat = self._job.phase, self._seat
         asked = seat.asked
         steps = steps_of_epoch(phase, asked)
-        for number in count() if phase.runtime_ns and steps else range(1):
+        for number in count() if phase.runtime_ns and steps else seat.epochs:
+            if number > seat.epochs.start and not seat.turn(self._wait):
+                return
             loader = (seat.loader - number * steps) % asked.loaders
             self._coming = self._reader.samples(self._chunks(phase.epoch + number, loader))
-            for _ in range(loader, steps, asked.loaders):
-                yield islice(self._coming, phase.batch)
+            every = len(range(loader, steps, asked.loaders))
+            ahead = max(min(-(-asked.buffer // phase.batch), every - 1), 0)
+            for turn in range(every + ahead):
+                reads = phase.batch if turn < every else 0
+                yield islice(self._coming, reads), turn >= ahead
             self._coming.close()
 
     def close(self) -> None:
@@ -101,22 +121,25 @@ class _Loader:
         self._cells, self._base = progress
         root = open_directory(self._calls, job)
         self._reader = reading_of(job.phase).make(access_of(job.phase, self._calls, root))
-        self._source = _Source(job, self._reader, self._seat)
+        self._source = _Source(job, self._reader, self._seat, self._calls.wait)
         self._log, self._deadline, self._alarm = Log(), FOREVER, 0
         self._sizes = np.zeros(CAPACITY // job.phase.batch * job.phase.batch, dtype=np.int64)
-        self._pending = self._done = self._bytes = 0
+        self._pending = self._done = self._bytes = self._held = 0
         self._calls.burn(0)
 
     def run(self, start_ns: int) -> Outcome:
         """Read until the accelerator has made its last step."""
         calls, seat = self._calls, self._seat
         self._deadline = deadline_of(self._phase, start_ns)
-        calls.begin(start_ns)
+        calls.begin(max(start_ns, seat.turned_ns))
+        start_ns = seat.origin_ns or start_ns
         seat.begin(start_ns, self._deadline)
         began = calls.clock()
         try:
-            for batch in self._source.batches():
-                if not seat.admitted(calls.wait) or not self._read(batch, start_ns):
+            for batch, whole in self._source.batches():
+                if whole and not seat.admitted(calls.wait):
+                    break
+                if not self._read(batch, start_ns, whole=whole):
                     break
         except OSError as error:
             name = path_of(self._phase.population, self._reader.file).encode()
@@ -127,16 +150,17 @@ class _Loader:
         end = seat.leave(calls.wait, calls.clock())
         steps = seat.freeze()
         return Outcome(
-            slot=seat.number, operations=self._done, bytes=self._bytes, start_ns=began, end_ns=end,
+            slot=seat.number, operations=self._done, bytes=self._bytes + self._held, start_ns=began,
+            end_ns=end,
             histograms={**self._log.histograms(), **steps.histograms},
-            intervals=self._log.intervals, steps=steps.intervals,
+            intervals=self._log.intervals, steps=steps.intervals, step_sums=steps.sums,
         )  # fmt: skip
 
-    def _read(self, batch: Iterator[int], start_ns: int) -> bool:
-        """Read a batch and bring it; False where the time is over before its end."""
+    def _read(self, batch: Iterator[int], start_ns: int, *, whole: bool) -> bool:
+        """Read a batch and, a ``whole`` one, bring it; False where the time is over before."""
         clock, burn, decode = self._calls.clock, self._calls.burn, self._seat.asked.decode_ns
         before, after = self._log.stamps
-        sizes, alarm, k, held = self._sizes, self._alarm, self._pending, 0
+        sizes, alarm, k, held = self._sizes, self._alarm, self._pending, self._held
         t0 = clock()
         for moved in batch:
             t1 = clock()
@@ -153,9 +177,10 @@ class _Loader:
                     break
             t0 = clock()
         else:
-            self._seat.bring(t0, held)
-        self._pending = k
-        self._bytes += held
+            if whole:
+                self._seat.bring(t0, held)
+                self._bytes, held = self._bytes + held, 0
+        self._pending, self._held = k, held
         if k == len(sizes):
             self._flush(start_ns)
         return t0 < self._deadline
@@ -169,7 +194,7 @@ class _Loader:
         self._log.flush(self._sizes[: self._pending], start_ns, self._phase.batch)
         self._done += self._pending
         self._pending = 0
-        self._tell(0, 0)
+        self._tell(0, self._held)
 
 
 def prepare_feed(job: Job, slot: int, progress: Progress) -> Run:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 from aibench.calls import Calls
 from aibench.formats.files import granule
@@ -10,7 +11,23 @@ from aibench.workers.share import block_of
 
 #: After so many bytes of a file the storage begins with them, while the next ones are made.
 _PUSHED = 8 * 2**20
-FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def create(calls: Calls, name: bytes, root: int, direct: int = 0) -> int:
+    """Open a new file below ``root`` for writing; ``direct`` is ``O_DIRECT`` or 0.
+
+    What had the name before loses it and keeps its bytes: it may be somebody's file with one more
+    name. OSError where that is no file, or something else takes the name meanwhile.
+    """
+    flags = _FLAGS | direct
+    try:
+        fd: int = calls.open(name, flags, 0o644, dir_fd=root)
+    except FileExistsError:
+        with suppress(FileNotFoundError):
+            calls.unlink(name, dir_fd=root)
+        fd = calls.open(name, flags, 0o644, dir_fd=root)
+    return fd
 
 
 def write_all(calls: Calls, fd: int, data: memoryview) -> None:

@@ -8,7 +8,7 @@ from aibench.model import SyncPolicy
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import Log
 from aibench.workers.loops.common import blame, deadline_of, make_directory, open_directory
-from aibench.workers.loops.granules import FLAGS, write_all
+from aibench.workers.loops.granules import create, write_all
 from aibench.workers.loops.pieces import pieces_of
 from aibench.workers.share import block_of, chunks_of
 
@@ -34,7 +34,7 @@ class _Writer:
         cells, base = self._progress
         begin = clock()
         pieces.open(index, size)
-        fd = calls.open(name, FLAGS, 0o644, dir_fd=self._root)
+        fd = create(calls, name, self._root)
         counted = last = 0
         at = begin
         for piece in pieces.pieces():

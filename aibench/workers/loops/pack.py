@@ -8,7 +8,7 @@ from aibench.model import SyncPolicy
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import Log
 from aibench.workers.loops.common import aligned_view, blame, make_directory, open_directory
-from aibench.workers.loops.granules import FLAGS, granules_of, note, push, write_all
+from aibench.workers.loops.granules import create, granules_of, note, push, write_all
 
 
 def prepare_packed(job: Job, slot: int, progress: Progress) -> Run:
@@ -25,7 +25,7 @@ def prepare_packed(job: Job, slot: int, progress: Progress) -> Run:
     endings = suffixes_of(population)
 
     def write_one(name: bytes, file: int, suffix: str, before: int) -> int:
-        fd = calls.open(name + suffix.encode(), FLAGS, 0o644, dir_fd=root)
+        fd = create(calls, name + suffix.encode(), root)
         written = 0
         for piece in packer.pack(file, buffer, suffix):
             write_all(calls, fd, piece)

@@ -12,7 +12,7 @@ from aibench.model import Phase, SyncPolicy, Transform
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
 from aibench.workers.loops.common import TELL_NS, aligned_buffer, blame, deadline_of, open_directory
-from aibench.workers.loops.granules import FLAGS, write_all
+from aibench.workers.loops.granules import create, write_all
 from aibench.workers.loops.samples import access_of, chunks_read, reading_of
 
 _WORDS = BLOCK // 8
@@ -75,7 +75,7 @@ class _Shards:
         number = self._numbers[self._made % len(self._numbers)]
         self._name = renamed_path_of(self._transform.output, number)
         self._made += 1
-        self._fd = self._calls.open(self._name.encode(), FLAGS, 0o644, dir_fd=self._root)
+        self._fd = create(self._calls, self._name.encode(), self._root)
 
     def _put(self, count: int) -> None:
         if count:

@@ -97,7 +97,9 @@ def _other(phase: Phase) -> Prepare | None:
     if phase.accelerators:
         return prepare_feed
     plain = phase.population.format == "files" and phase.reader in _OWN
-    if phase.operation is Operation.LOAD_SHARDS and (phase.reads or not plain):
+    if phase.operation is Operation.LOAD_SHARDS and (
+        phase.reads or phase.resume or phase.checkpoints > 1 or not plain
+    ):
         return prepare_resume
     return prepare_samples if not plain or phase.rate else None
 

@@ -7,7 +7,8 @@ the checkpoint is durable. ``blocked`` ends when the trainer could go on: with a
 state is copied; in a library's way when its call comes back, which for a distributed checkpoint is
 when it is complete; in our own way when all is written. ``durable`` ends with the last sync,
 ``committed`` when the file is there that tells that all others are. Of several checkpoints each
-timer is the longest.
+timer is the longest. Files that did not change are linked, which is in the timers as ``link``; to
+remove old checkpoints is in none of them, and is told as ``remove``.
 """
 
 import os
@@ -16,12 +17,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from aibench.formats.files import path_of, paths_of, sizes_of
+from aibench.formats.files import all_paths_of, path_of, paths_of, sizes_of
 from aibench.formats.format import Saving
 from aibench.model import SyncPolicy
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import Log
 from aibench.workers.loops.common import blame, make_directory, open_directory
+from aibench.workers.loops.linking import Links
+from aibench.workers.loops.locked import Locked
 from aibench.workers.loops.shards import OURS, Shard, Writes, saving_of
 from aibench.workers.loops.state import State
 from aibench.workers.share import part_of
@@ -30,7 +33,7 @@ from aibench.workers.share import part_of
 _OTHER_FILES = 64
 
 
-class _Rank:
+class Rank:
     """One rank: its shards of each checkpoint, its state in memory, and what it wrote down."""
 
     def __init__(self, job: Job, slot: int, progress: Progress) -> None:
@@ -43,10 +46,12 @@ class _Rank:
         self.log = Log()
         self.writes = Writes(self.calls, self.log, progress)
         self.shard = Shard(phase, self.calls, self.log, self.writes, self.root)
+        self.locked = Locked(self.calls, self.log, self.writes, self.root, synced=self.synced)
         self.timers: dict[str, int] = {}
         self.wholes: list[int] = []
         self.done = 0
         self.name = b""
+        self.links = Links(phase, self.calls, self.log, self.root)
         self.state = State(phase, self.files(0), self.calls, self.log)
         self.prepare(0)
 
@@ -60,10 +65,10 @@ class _Rank:
         """Have the state in memory, and the directories made."""
         population = self.job.phase.population
         files = self.files(checkpoint)
-        self.state.take(files)
         marked = self.job.phase.marked and self.slot == 0
         self.mark = files[0] if marked else None
-        self.shards = files[1:] if marked else files
+        self.shards = self.links.split(files[1:] if marked else files, checkpoint)
+        self.state.take([*files[:marked], *self.shards])
         indices = np.arange(files.start, files.stop, dtype=np.int64)
         self.names = dict(zip(files, paths_of(population, indices), strict=True))
         self.sizes = dict(zip(files, sizes_of(population, indices).tolist(), strict=True))
@@ -77,6 +82,8 @@ class _Rank:
         if self.job.phase.snapshot:
             self.state.copy()
             self._time("blocked", began)
+        for name in self.links.make():
+            self.name = name
         (self._save_ours if self.saving is OURS else self._save_as_library)(checkpoint, began)
         if self.job.phase.marked and self.job.phase.keep:
             self._let_go(checkpoint - self.job.phase.keep)
@@ -120,10 +127,16 @@ class _Rank:
 
     def _save_one(self, file: int, saving: Saving) -> None:
         self.name = self.names[file]
+        if saving.locked:
+            self.locked.save_beside(self.job.phase.population, file)
+            self.locked.save(self.name, self.state.pieces(file), held=self.state.held)
+            return
         self.shard.save(self.name, self.state.pieces(file), self.sizes[file], saving)
 
     def _settle(self) -> None:
         """Sync what the library left: files, the directories, and what it synced too early."""
+        if self.saving.locked:
+            return
         left = self.shards if not self.saving.synced else ()
         self.shard.sync_files([self.names[file] for file in left])
         if self.saving.synced and self.mark is not None:
@@ -172,11 +185,17 @@ class _Rank:
         t0 = self.calls.clock()
         files = self.files(checkpoint)
         for file in files if self.mark is None else files[1:]:
-            self.calls.unlink(self._path(file), dir_fd=self.root)
+            self._remove(file)
         if self.mark is not None and checkpoint:
             path = self._path((checkpoint - 1) * self.each)
             self.calls.rmdir(path.rpartition(b"/")[0], dir_fd=self.root)
         self.log.note("remove", [self.calls.clock() - t0])
+
+    def _remove(self, file: int) -> None:
+        """Remove a file, and what lies beside it."""
+        for path in all_paths_of(self.job.phase.population, file):
+            self.name = path.encode()
+            self.calls.unlink(self.name, dir_fd=self.root)
 
     def _path(self, file: int) -> bytes:
         self.name = path_of(self.job.phase.population, file).encode()
@@ -195,7 +214,7 @@ class _Rank:
         self.wholes += [end - begin for begin in begins]
 
 
-def _allow_open(shards: int) -> None:
+def allow_open(shards: int) -> None:
     """Lift the soft limit of open files where all shards of a process would not fit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = shards + len(os.listdir("/proc/self/fd")) + _OTHER_FILES
@@ -206,9 +225,9 @@ def _allow_open(shards: int) -> None:
 
 def prepare_save(job: Job, slot: int, progress: Progress) -> Run:
     """Make the loop ready that saves this rank's shards of all checkpoints."""
-    rank = _Rank(job, slot, progress)
+    rank = Rank(job, slot, progress)
     clock = rank.calls.clock
-    _allow_open((len(rank.shards) + 1) * job.phase.threads)
+    allow_open((len(rank.shards) + 1) * job.phase.threads)
 
     def run(start_ns: int) -> Outcome:
         rank.writes.start_ns = start_ns

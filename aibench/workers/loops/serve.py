@@ -24,7 +24,7 @@ from aibench.workers.loops.common import (
     open_directory,
     wrong_length,
 )
-from aibench.workers.loops.granules import FLAGS, write_all
+from aibench.workers.loops.granules import create, write_all
 from aibench.workers.share import block_of
 
 #: What tells the seed of requests from the other seeds of a run.
@@ -106,7 +106,7 @@ class _Cache:
         stamped = clock() - began
         self.name = self.names[self._next]
         self._next = (self._next + 1) % len(self.names)
-        fd = calls.open(self.name, FLAGS | self._direct, 0o644, dir_fd=self._root)
+        fd = create(calls, self.name, self._root, self._direct)
         for offset in range(0, self.size, self._io_size):
             write_all(calls, fd, self._view[offset : offset + self._io_size])
         if self._synced:

@@ -1,6 +1,6 @@
 """What a rank has in memory when it saves a checkpoint, in the pieces in which it is written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class State:
         (shard,) = samples_in(self._phase.population, file)
         return cut(shard.length, self._phase.population.tensors)
 
-    def take(self, files: range) -> None:
+    def take(self, files: Iterable[int]) -> None:
         """Have what these files will hold in memory, if it fits."""
         self._pieces.clear()
         at = 0

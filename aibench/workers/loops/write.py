@@ -8,7 +8,7 @@ from aibench.model import SyncPolicy
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import Log
 from aibench.workers.loops.common import aligned_buffer, blame, make_directory, open_directory
-from aibench.workers.loops.granules import FLAGS, granules_of, note, push, write_all
+from aibench.workers.loops.granules import create, granules_of, note, push, write_all
 from aibench.workers.loops.pack import prepare_packed
 
 
@@ -35,7 +35,7 @@ def _prepare_plain(  # noqa: PLR0915 - the hot loop stays in one place
         make_directory(calls, job, root, b"d%06d" % number)
 
     def write_one(name: bytes, index: int, size: int, before: int) -> None:
-        fd = calls.open(name, FLAGS, 0o644, dir_fd=root)
+        fd = create(calls, name, root)
         for offset in range(0, size, io_size):
             length = min(io_size, size - offset)
             if offset:

@@ -16,6 +16,7 @@ from aibench.formats.files import path_of, size_of, total_bytes
 from aibench.formats.packing import Packer
 from aibench.model import CachePolicy, Operation, Phase, Population, Sizes, SyncPolicy
 from aibench.workers.loops import state
+from aibench.workers.loops.linking import changes
 from aibench.workers.loops.resume import newest
 from tests import build
 from tests.engines.files import content, present, run, site
@@ -41,18 +42,29 @@ def saving(form: str, checkpoints: int = 1, **changes: object) -> Phase:
     return replace(phase, **changes)  # type: ignore[arg-type]
 
 
+def written(number: int, share: float) -> int:
+    """The file whose bytes file ``number`` holds: itself, or the one that it is a link to."""
+    checkpoint, place = divmod(number, 7)
+    shards = 2 if place else 1  # each rank has two; who marks has one more, which always changes
+    position = (place - 1) % 2
+    while place and not changes(position, shards, checkpoint, share):
+        checkpoint -= 1
+    return 7 * checkpoint + place
+
+
 def whole(files: Population, number: int) -> bytes:
-    """What a file has to hold."""
+    """What a file has to hold that is written."""
     if files.format == "files":
         return content(files, number)
     room = memoryview(bytearray(2**16))
     return b"".join(bytes(piece) for piece in Packer(files).pack(number, room))
 
 
-def assert_whole(directory: Path, files: Population, checkpoint: int) -> None:
+def assert_whole(directory: Path, files: Population, checkpoint: int, changed: float = 1.0) -> None:
     """Every file of a checkpoint is there, byte for byte."""
     for number in range(7 * checkpoint, 7 * checkpoint + 7):
-        assert (directory / path_of(files, number)).read_bytes() == whole(files, number)
+        expected = whole(files, written(number, changed))
+        assert (directory / path_of(files, number)).read_bytes() == expected
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -153,32 +165,87 @@ def test_the_mark_of_a_distributed_checkpoint_is_renamed_into_place(tmp_path: Pa
     assert not (directory / "f0000000000").exists()
 
 
-def _save_forever(root: Path, form: str, pipe: int) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_of_what_does_not_change_there_are_links(form: str, tmp_path: Path) -> None:
+    """Half of the files are written anew each time, in turns; the others keep their bytes."""
+    phase = saving(form, 4, changed=0.5)
+    measured = run(phase, tmp_path)
+    directory, files = tmp_path / phase.population.directory, phase.population
+    for checkpoint in range(4):
+        assert_whole(directory, files, checkpoint, 0.5)
+    names = [directory / path_of(files, 7 * k + place) for place in range(7) for k in range(4)]
+    links = [name.stat().st_nlink for name in names]
+    assert links[:4] == [1] * 4  # what marks a checkpoint is its own
+    inodes = {name.stat().st_ino for name in names}
+    assert len(inodes) == 4 + 6 + 3 * 3
+    assert measured.operations == 7 + 3 * 4
+    assert measured.bytes == sum(size_of(files, n) for n in range(28) if written(n, 0.5) == n)
+    assert measured.histograms["link"].count == 9
+    assert len(list(present(directory))) == 28
+
+
+@pytest.mark.parametrize("form", ["files", "dcp"])
+def test_links_outlive_what_they_link_to(form: str, tmp_path: Path) -> None:
+    """Where hardly anything changes and older checkpoints go, the ones that stay are whole."""
+    phase = saving(form, 6, changed=0.0, keep=1, snapshot=True)
+    run(phase, tmp_path)
+    directory, files = tmp_path / phase.population.directory, phase.population
+    assert set(present(directory)) == {path_of(files, number) for number in range(35, 42)}
+    assert_whole(directory, files, 5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "each"), [(4, 0.5, 2), (5, 0.1, 1), (3, 0.9, 3), (7, 0, 0)]
+)
+def test_files_take_turns_to_change(count: int, share: float, each: int) -> None:
+    """As many change each time, and after a while each has; all are new in the first one."""
+    assert all(changes(place, count, 0, share) for place in range(count))
+    times = [
+        [changes(place, count, k, share) for place in range(count)] for k in range(1, 1 + count)
+    ]
+    assert [sum(row) for row in times] == [each] * count
+    assert {sum(column) for column in zip(*times, strict=True)} == {each}
+
+
+#: Ways to save that the crash test goes through, with all formats.
+WAYS: tuple[dict[str, object], ...] = (
+    {"keep": 2},
+    {"keep": 2, "snapshot": True},
+    {"keep": 1, "changed": 0.5},
+    {"keep": 3, "changed": 0.5, "snapshot": True},
+)
+
+
+def _save_forever(root: Path, phase: Phase, pipe: int) -> None:
     del pipe  # is open as long as any process of this lives
-    run(saving(form, 2000, keep=2), root)
+    run(phase, root)
 
 
 @pytest.mark.slow
 def test_the_newest_complete_checkpoint_survives_every_kill(tmp_path: Path) -> None:
-    """Killed fifty times at random moments: what is found is whole, and loads."""
+    """Killed fifty times at random moments: what is found is whole, and loads.
+
+    In all formats, with a snapshot or without, with all files new or half of them linked.
+    """
     chance = random.Random(1)
     found_any = 0
     for turn in range(50):
         form = FORMS[turn % len(FORMS)]
         root = tmp_path / str(turn)
-        phase = saving(form, 2000, keep=2)
+        way = WAYS[turn // len(FORMS) % len(WAYS)]
+        phase = saving(form, 2000, **way)
         directory = root / phase.population.directory
         directory.mkdir(parents=True)
-        checkpoint = _kill(root, form, chance, directory, phase.population)
+        checkpoint = _kill(root, phase, chance, directory)
         if checkpoint is None:
             continue
         found_any += 1
         marks = [directory / path_of(phase.population, 7 * number) for number in range(2000)]
         for number in [number for number, mark in enumerate(marks) if mark.exists()]:
-            assert_whole(directory, phase.population, number)  # whatever is marked
+            assert_whole(directory, phase.population, number, phase.changed)  # whatever is marked
         first = 7 * checkpoint
         load = replace(
-            phase, operation=Operation.LOAD_SHARDS, shares=(), checkpoints=1, keep=0,
+            phase, operation=Operation.LOAD_SHARDS, shares=(), checkpoints=1, keep=0, changed=1.0,
             reads=((first + 1, first + 3), (first + 3, first + 5), (first + 5, first + 7)),
             reader={"files": "lean", "torch_stream": "torch"}.get(form, form),
         )  # fmt: skip
@@ -189,27 +256,25 @@ def test_the_newest_complete_checkpoint_survives_every_kill(tmp_path: Path) -> N
     assert found_any > 25
 
 
-def _kill(
-    root: Path, form: str, chance: random.Random, directory: Path, files: Population
-) -> int | None:
+def _kill(root: Path, phase: Phase, chance: random.Random, directory: Path) -> int | None:
     """Save checkpoint after checkpoint until all processes are killed; the newest that is found."""
     reading, writing = os.pipe()
     process = multiprocessing.get_context("fork").Process(
-        target=_save_forever, args=(root, form, writing)
+        target=_save_forever, args=(root, phase, writing)
     )
     process.start()
     os.close(writing)
     fd = os.open(directory, os.O_RDONLY)
     try:
         wanted = chance.randrange(-1, 4)
-        while wanted >= 0 and (newest(real_calls(), fd, files) or 0) < wanted:
+        while wanted >= 0 and (newest(real_calls(), fd, phase.population) or 0) < wanted:
             assert process.is_alive()
             time.sleep(0.001)
         time.sleep(chance.random() * 0.05)
         os.kill(process.pid or 0, signal.SIGKILL)
         process.join()
         assert os.read(reading, 1) == b""  # the last of its workers has died
-        return newest(real_calls(), fd, files)
+        return newest(real_calls(), fd, phase.population)
     finally:
         os.close(fd)
         os.close(reading)

@@ -1,7 +1,9 @@
 """Emulated accelerators in virtual time: utilisation and stalls are those of the closed forms."""
 
+import os
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aibench.calls import Calls, real_calls
 from aibench.engines.null import NullEngine, Pace
+from aibench.engines.pooled import measure
 from aibench.formats.draws import Sizes64
 from aibench.formats.order import Permutation
-from aibench.metrics import metrics, stalled, utilisation
+from aibench.metrics import metrics
 from aibench.model import (
     Accelerated,
     Accelerators,
@@ -22,11 +26,14 @@ from aibench.model import (
     Sizes,
     Training,
 )
+from aibench.training import stalled, utilisation
 from aibench.workers.job import Job
 from aibench.workers.loops.feed import _Source, conductor_of, steps_asked, steps_of_epoch
 from aibench.workers.share import key
 from tests import build
 from tests.engines.by_hand import site
+from tests.engines.files import site as files_site
+from tests.engines.files import write
 
 SECOND = 10**9
 ONE_READ = {"read": SECOND}
@@ -219,8 +226,8 @@ def noted(phase: Phase, batches: int) -> list[list[int]]:
     for slot in range(phase.slots):
         reader = _Noting()
         job = Job(phase=phase, directory="/", seed=1, calls=lambda: None)  # type: ignore[arg-type, return-value]
-        source = _Source(job, reader, conductor.seat(slot))
-        for _, batch in zip(range(batches), source.batches(), strict=False):
+        source = _Source(job, reader, conductor.seat(slot), lambda _until: None)
+        for _, (batch, _) in zip(range(batches), source.batches(), strict=False):
             list(batch)
         found.append(reader.numbers)
     return found
@@ -268,6 +275,77 @@ def test_shards_are_streamed_by_the_loaders() -> None:
     found = measured(phase, {"read": 1000})
     assert [each.steps for each in training(found).accelerators] == [10, 10]
     assert found.operations == 2 * 10 * 4
+
+
+def test_a_shuffle_buffer_is_filled_first() -> None:
+    """With ten samples in a buffer the first batch comes after eleven, and the last ten at once.
+
+    Reading takes 1 s a sample and is all done after 60 s; then eleven batches are computed in 0.5 s
+    each. No byte is read twice, none is lost.
+    """
+    phase = fed(60, buffer=10, compute_ns=SECOND // 2)
+    found = measured(phase, ONE_READ)
+    (one,) = training(found).accelerators
+    assert (one.steps, one.first_batch_ns, one.end_ns) == (
+        60,
+        11 * SECOND,
+        65 * SECOND + SECOND // 2,
+    )
+    assert found.operations == 60
+    assert found.bytes == one.bytes == 60_000
+    assert found.histograms["whole"].max_ns == SECOND  # filling is no latency of a sample
+    over = training(measured(fed(60, buffer=10**6), ONE_READ)).accelerators[0]
+    assert (over.steps, over.first_batch_ns) == (60, 60 * SECOND)
+    several = fed(90, buffer=6, loaders=3, batch=3, runtime_ns=200 * SECOND, processes=1)
+    for each in training(measured(several, ONE_READ)).accelerators:
+        assert each.first_batch_ns == 9 * SECOND  # two batches in the buffer of each, and one more
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+@pytest.mark.parametrize("loaders", [1, 3])
+def test_epochs_end_before_the_next_ones_begin(persistent: bool, loaders: int) -> None:
+    """Nothing is read ahead over the end of an epoch: each has to wait for its first batch again.
+
+    An epoch of ten samples, of 1 s to be read and 2 s to be computed, takes 1 s + 10 × 2 s.
+    """
+    phase = fed(10, epochs=3, persistent=persistent, loaders=loaders, compute_ns=2 * SECOND)
+    found = measured(phase, ONE_READ)
+    (one,) = training(found).accelerators
+    assert (one.steps, one.end_ns) == (30, 3 * 21 * SECOND)
+    assert one.wait_ns == 2 * SECOND
+    assert (found.operations, found.bytes, one.bytes) == (30, 30_000, 30_000)
+    assert found.histograms["epoch_first_batch"].count == 2
+    assert found.histograms["epoch_first_batch"].total_ns == 2 * SECOND
+    assert found.elapsed_ns == 63 * SECOND
+    assert len(found.workers) == loaders
+    few = training(
+        measured(replace(phase, accelerators=replace(asked_of(phase), steps=14)), ONE_READ)
+    )
+    assert (few.accelerators[0].steps, few.accelerators[0].end_ns) == (14, (21 + 9) * SECOND)
+
+
+def test_loaders_are_really_forked_anew(tmp_path: Path) -> None:
+    """Who is not persistent is another process in each epoch; who is stays the same one."""
+    for persistent, processes in ((True, 2), (False, 6)):
+        phase = fed(8, epochs=3, persistent=persistent, loaders=2, compute_ns=1000)
+        seen = tmp_path / str(persistent)
+
+        def noting(seen: Path = seen) -> Calls:
+            with seen.open("a") as file:
+                file.write(f"{os.getpid()}\n")
+            return real_calls()
+
+        write(tmp_path, phase.population)
+        found = measure(phase, files_site(tmp_path), lambda *_: None, noting)
+        assert len(set(seen.read_text().split())) == processes
+        assert (found.operations, found.bytes) == (24, 24_000)
+        assert found.histograms["epoch_first_batch"].count == 2
+
+
+def asked_of(phase: Phase) -> Accelerators:
+    """The accelerators of a phase."""
+    assert phase.accelerators is not None
+    return phase.accelerators
 
 
 def test_a_phase_bounded_in_time_ends() -> None:

@@ -22,6 +22,7 @@ from tests.engines.files import assert_written, population, present, run, site
 from tests.integration.command import eventually
 
 MIB = 2**20
+EVEN = Sizes(distribution="fixed", mean=4096)
 
 
 @pytest.mark.parametrize(("processes", "threads"), [(1, 1), (3, 1), (2, 2)])
@@ -147,6 +148,33 @@ def test_no_link_is_followed(tmp_path: Path, operation: Operation) -> None:
     with pytest.raises(WorkspaceError, match="d000000 is not a directory; aibench follows no"):
         run(build.phase(operation=operation, population=files), tmp_path)
     assert list(foreign.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["hard link", "symbolic link"])
+@pytest.mark.parametrize(
+    ("operation", "form"),
+    [
+        (Operation.WRITE_FILES, "files"),
+        (Operation.WRITE_FILES, "npy"),
+        (Operation.INGEST, "files"),
+    ],
+)
+def test_a_file_of_somebody_else_under_our_name_keeps_its_bytes(
+    tmp_path: Path, operation: Operation, kind: str, form: str
+) -> None:
+    """Our name goes to a new file; whatever had it before is not written to."""
+    files = population(3, format=form, **({"sizes": EVEN} if form != "files" else {}))
+    directory, victim = tmp_path / files.directory, tmp_path / "victim"
+    victim.write_bytes(b"precious" * 10_000)
+    name = directory / path_of(files, 1)
+    name.parent.mkdir(parents=True)
+    (os.link if kind == "hard link" else os.symlink)(victim, name)
+    run(build.phase(operation=operation, population=files), tmp_path)
+    assert victim.read_bytes() == b"precious" * 10_000
+    assert victim.stat().st_nlink == 1
+    assert not name.is_symlink()
+    if form == "files":
+        assert_written(directory, files)
 
 
 @pytest.mark.mounts

@@ -1,0 +1,104 @@
+"""The metrics of training: how busy accelerators were, what they took, and what stopped them."""
+
+from aibench.model import Measurement, Metric, Phase, Steps, Training
+from aibench.pipeline import per_second
+
+
+def utilisation(training: Training) -> float | None:
+    """The share of their time that accelerators computed, in the mean; None for a single step.
+
+    Of each: its compute time over all its time, from the end of its first step to that of its
+    last, without stops for checkpoints. Waiting for batches, and at barriers, is in the latter.
+    """
+    shares = [each.compute_ns / each.fed_ns for each in training.accelerators if each.fed_ns > 0]
+    every = bool(shares) and len(shares) == len(training.accelerators)
+    return sum(shares) / len(shares) if every else None
+
+
+def goodput(training: Training) -> float | None:
+    """The share of all their time that accelerators computed, where stops for checkpoints count.
+
+    From the end of the first step to that of the last; None for a single step.
+    """
+    whole = sum(each.end_ns - each.first_step_ns for each in training.accelerators)
+    return sum(each.compute_ns for each in training.accelerators) / whole if whole else None
+
+
+def stalled(training: Training) -> float | None:
+    """The share of their time, as for `utilisation`, that late batches cost the accelerators.
+
+    A barrier has all wait for the one whose batch is late. Without one, and for one accelerator,
+    it is the time that each waited for its own.
+    """
+    whole = sum(each.fed_ns for each in training.accelerators)
+    return sum(each.stall_ns for each in training.accelerators) / whole if whole else None
+
+
+def demand(phase: Phase) -> float | None:
+    """The bytes per second of samples that the accelerators of ``phase`` take at most.
+
+    Accelerators × samples of a batch × mean bytes of a sample / compute time. None without any.
+    """
+    asked = phase.accelerators
+    if asked is None or not asked.compute_ns:
+        return None
+    return asked.count * phase.batch * phase.sample_bytes * 10**9 / asked.compute_ns
+
+
+def fed(phase: Phase, measured: Measurement) -> list[Metric]:
+    """What accelerators did: utilisation, why it is not more, and samples that they took."""
+    training = measured.training
+    if training is None:
+        return []
+    steps = sum(each.steps for each in training.accelerators)
+    rate = per_second(steps * training.batch, measured.elapsed_ns)
+    nominal = None if rate is None else rate * phase.sample_bytes
+    each = training.accelerators
+    whole = sum(one.fed_ns for one in each)
+    stalls = [
+        ("stall", sum(one.stall_ns for one in each), True),
+        ("wait", sum(one.wait_ns for one in each), False),
+        ("barrier", sum(one.barrier_ns for one in each), False),
+    ]
+    why_missing = "" if whole else "the first step does not count, and there was no other"
+    return [
+        Metric(name="utilisation", title="utilisation", value=utilisation(training), unit="share",
+               better="higher", main=True, why_missing=why_missing),
+        *(
+            Metric(name=f"{name}_share", title=f"{name} share", unit="share", better="lower",
+                   value=part / whole if whole else None, main=main, why_missing=why_missing)
+            for name, part, main in stalls
+        ),
+        Metric(name="samples_per_second", title="samples per second", value=rate, unit="op/s",
+               better="higher", main=True),
+        Metric(name="nominal_bandwidth", title="nominal bandwidth", value=nominal, unit="B/s",
+               better="higher"),
+        *_saved(training, measured),
+    ]  # fmt: skip
+
+
+def _saved(training: Training, measured: Measurement) -> list[Metric]:
+    """What checkpoints cost the accelerators, and how busy they were while one was written."""
+    if training.while_saving is None or training.others is None:
+        return []
+    each = training.accelerators
+    whole = sum(one.end_ns - one.first_step_ns for one in each)
+    stopped = sum(one.checkpoint_ns for one in each)
+    rate = per_second(training.saved_bytes, measured.elapsed_ns)
+    return [
+        Metric(name="goodput", title="goodput", value=goodput(training), unit="share",
+               better="higher", main=True),
+        Metric(name="checkpoint_share", title="checkpoint share", unit="share", better="lower",
+               value=stopped / whole if whole else None, main=True),
+        _busy("utilisation_while_saving", "utilisation while saving", training.while_saving),
+        _busy("utilisation_not_saving", "utilisation while not saving", training.others),
+        Metric(name="save_bandwidth", title="save bandwidth, over all", value=rate, unit="B/s",
+               better="higher"),
+    ]  # fmt: skip
+
+
+def _busy(name: str, title: str, steps: Steps) -> Metric:
+    value = steps.compute_ns / steps.whole_ns if steps.whole_ns else None
+    why_missing = "" if steps.whole_ns else "there was no such step"
+    return Metric(name=name, title=title, value=value, unit="share", better="higher", main=True,
+                  why_missing=why_missing)  # fmt: skip

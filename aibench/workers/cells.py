@@ -1,0 +1,125 @@
+"""The shared memory in which the timeline of emulated accelerators lies, and where what is in it.
+
+Everything is of fixed size, however many steps; it is made before loaders and ranks are forked.
+"""
+
+import mmap
+import multiprocessing
+from typing import TYPE_CHECKING
+
+from aibench.model import Accelerators
+from aibench.workers.steps import compute_time
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Semaphore
+
+_FORK = multiprocessing.get_context("fork")
+FOREVER = 2**63 - 1
+
+#: The cells of a group of accelerators that end their steps together: its step, since when they
+#: are free, when the last of those that arrived ended its step, and who left. Then whether it is
+#: over, for how many ranks it stops, how many checkpoints were asked for, how long it stopped, and
+#: when its last epoch ended.
+STEP, FREE, LATEST, ARRIVED, LEFT, OVER, STOPS, ASKED, STOPPED, TURNED, GROUP_CELLS = range(11)
+#: The cells of one accelerator.
+TAKEN, BEGAN, ENDED, HELD, STEPS, BYTES, FIRST, FIRST_END, END = range(9)
+WAIT, COMPUTED, BARRIER, STALL, SAVED, MEMBER_CELLS = range(9, 15)
+#: The cells of one loader; then times and bytes of its batches, and when they were taken.
+MADE, GONE, SEAT_CELLS = range(3)
+#: The cells of one checkpoint: when it was asked for, released and complete, and ranks to come.
+ASKED_AT, RELEASED_AT, WRITTEN_AT, UNWRITTEN, CHECKPOINT_CELLS = range(5)
+
+
+class Cells:
+    """Integers, locks and semaphores that all loaders of this host share, and its ``ranks``.
+
+    Loader ``seat`` is loader ``seat // count`` of accelerator ``seat % count``: so the batches that
+    are dealt to it are those that a distributed sampler would give it. There are up to
+    ``checkpoints`` of them, and no step begins when ``runtime_ns`` are over (0: no bound).
+    """
+
+    def __init__(
+        self,
+        asked: Accelerators,
+        seed: int,
+        *,
+        unending: bool,
+        steps: int,
+        checkpoints: int = 0,
+        ranks: int = 0,
+        runtime_ns: int = 0,
+    ) -> None:
+        self.asked, self.steps = asked, FOREVER if unending and not steps else steps
+        self.compute = compute_time(asked, seed)
+        self.checkpoints, self.ranks, self._runtime_ns = checkpoints, ranks, runtime_ns
+        self.groups = 1 if asked.barrier else asked.count
+        self._seat_cells = SEAT_CELLS + 3 * asked.prefetch
+        members = self.groups * GROUP_CELLS
+        seats = members + asked.count * MEMBER_CELLS
+        windows = seats + asked.seats * self._seat_cells
+        self._bases = members, seats, windows
+        memory = mmap.mmap(-1, 8 * (windows + checkpoints * CHECKPOINT_CELLS))
+        self.cells = memoryview(memory).cast("q")
+        self.locks = [_FORK.Lock() for _ in range(self.groups)]
+        for group in range(self.groups):
+            self.cells[group * GROUP_CELLS + OVER] = self.steps < 1
+        self.admissions = [_FORK.Semaphore(0) for _ in range(asked.seats)]
+        self.epoch_steps, self.epochs, self.origin_ns = 0, range(1), 0
+        self.turned: list[Semaphore] = []
+        self.turns = [_FORK.Semaphore(0) for _ in range(ranks)]
+        self._ended = _FORK.Semaphore(0)
+
+    def divide(self, epoch_steps: int) -> None:
+        """Have epochs of so many steps, each of which begins when the one before has ended."""
+        self.epoch_steps, self.epochs = epoch_steps, range(self.asked.epochs)
+        self.turned = [_FORK.Semaphore(0) for _ in range(self.asked.seats)]
+
+    def reopen(self, epoch: int, origin_ns: int) -> None:
+        """Have the next loaders that are forked do one epoch, of a phase that began at a time."""
+        self.epochs, self.origin_ns = range(epoch, epoch + 1), origin_ns
+
+    @property
+    def steps_of_epochs(self) -> int:
+        """The steps up to the end of the last epoch that these loaders do."""
+        return min(self.epochs.stop * self.epoch_steps, self.steps) or self.steps
+
+    def deadline(self, start_ns: int) -> int:
+        """The time at which the last step has begun; `FOREVER` where time is no bound."""
+        return start_ns + self._runtime_ns if self._runtime_ns else FOREVER
+
+    def group_of(self, accelerator: int) -> tuple[int, tuple[int, ...]]:
+        """The number of the group of an accelerator, and all accelerators in it."""
+        if self.asked.barrier:
+            return 0, tuple(range(self.asked.count))
+        return accelerator, (accelerator,)
+
+    def member(self, accelerator: int) -> int:
+        """Where the cells of an accelerator begin."""
+        return self._bases[0] + accelerator * MEMBER_CELLS
+
+    def loader(self, accelerator: int, number: int) -> int:
+        """Where the cells of a loader of an accelerator begin."""
+        return self._bases[1] + (number * self.asked.count + accelerator) * self._seat_cells
+
+    def checkpoint(self, number: int) -> int:
+        """Where the cells of a checkpoint begin."""
+        return self._bases[2] + number * CHECKPOINT_CELLS
+
+    def end_rank(self) -> None:
+        """Tell everyone that a rank writes no more."""
+        for _ in range(self.asked.seats + self.ranks):
+            self._ended.release()
+
+    def await_ranks(self) -> None:
+        """Wait until no rank writes any more, so that it is known when checkpoints were written."""
+        for _ in range(self.ranks):
+            self._ended.acquire()
+
+    def windows(self) -> list[tuple[int, int]]:
+        """From when until when each checkpoint was written; `FOREVER` where it still is."""
+        found = []
+        for number in range(self.cells[ASKED]):
+            base = self.checkpoint(number)
+            ended = FOREVER if self.cells[base + UNWRITTEN] else self.cells[base + WRITTEN_AT]
+            found.append((self.cells[base + ASKED_AT], ended))
+        return found

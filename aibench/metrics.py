@@ -94,7 +94,8 @@ def utilisation(training: Training) -> float | None:
         for each in training.accelerators
         if each.end_ns > each.first_step_ns
     ]
-    return sum(shares) / len(shares) if len(shares) == len(training.accelerators) else None
+    every = bool(shares) and len(shares) == len(training.accelerators)
+    return sum(shares) / len(shares) if every else None
 
 
 def stalled(training: Training) -> float | None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from aibench.definition import library
+from aibench.definition.claims import load_claims
 from aibench.judge import judge
 from aibench.model import (
     Accelerated,
@@ -642,3 +644,46 @@ def test_a_claim_without_a_number_has_no_verdict() -> None:
     about = claim(testability=Means.MODEL, interpretations=(Interpretation(id="a", value=None),))
     verdict = one(about, measured([25 * GB] * 3))
     assert (verdict.status, codes(verdict)) == (Status.NOT_TESTABLE_HERE, ["no_number"])
+
+
+# --- the catalogue as a whole
+
+
+CATALOGUE = [each for path in library.files("claims") for each in load_claims(path)]
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{}, {"elapsed_ns": 0}, {"operations": 0, "bytes": 0}, {"histograms": {}, "series": None},
+     {"training": Training(batch=1, accelerators=())}, {"workers": ()}, {"wrong_bytes": 3}],
+    ids=lambda counts: next(iter(counts), "usual"),
+)  # fmt: skip
+def test_every_shipped_claim_gets_a_verdict_whatever_was_counted(counts: dict[str, Any]) -> None:
+    """For each reading of each shipped claim there is one verdict, with a reason or a bound."""
+    kinds: dict[tuple[str, str], None] = {
+        (kind, name.replace("*", "1")): None
+        for each in CATALOGUE for reading_ in each.interpretations
+        for kind, name in each.under(reading_).phases
+    }  # fmt: skip
+    made = {kind: tuple(_made(k, name) for k, name in kinds if k == kind) for kind, _ in kinds}
+    stages = [stage(workload=kind, kind=kind, phases=phases) for kind, phases in made.items()]
+    samples = [unlimited(n, measurement(**counts), workload=kind, phase=name)
+               for kind, name in kinds for n in range(3)]  # fmt: skip
+    run = record(*samples, plan=plan(*stages), system=system())
+    verdicts = judge([run], CATALOGUE, None, [replace(run, run_id="old")])
+    readings = [(each.id, r.id) for each in CATALOGUE for r in each.interpretations]
+    assert [(v.claim.id, v.interpretation.id) for v in verdicts] == readings
+    for verdict in verdicts:
+        assert verdict.reasons or verdict.bound is not None
+
+
+def _made(kind: str, name: str) -> Any:
+    """A phase of that name which does what its kind of workload does."""
+    operations = {
+        "checkpoint_save": Operation.SAVE_SHARDS,
+        "checkpoint_load": Operation.LOAD_SHARDS,
+        "block": Operation.READ_BLOCKS,
+        "ingest": Operation.COMPARE,
+    }
+    does = Operation.WRITE_BLOCKS if "write" in name else operations.get(kind, Operation.READ_FILES)
+    return phase(name=name, operation=does, sync=SyncPolicy.END)

@@ -41,13 +41,17 @@ class Sizes:
 
     @property
     def runs(self) -> dict[int, list[float]]:
-        """The values of each size."""
-        return {n: [v for t in found for v in t.values] for n, found in self.trials.items()}
+        """The rates of each size; a time counts as its inverse."""
+        return {n: [r for t in found for r in _rates(t)] for n, found in self.trials.items()}
 
     @property
     def first(self) -> Trial:
         """One of the largest size."""
         return self.trials[max(self.trials)][0]
+
+
+def _rates(trial: Trial) -> list[float]:
+    return [1 / value if trial.better == "lower" else value for value in trial.values]
 
 
 def judged(claim: Claim, reading: Interpretation, records: Sequence[RunRecord]) -> Verdict:
@@ -82,7 +86,7 @@ def _size(claim: Claim, trial: Trial) -> int | None:
         return hosts(trial.counted)
     if claim.axis == "accelerators":
         fed = trial.counted[0].measurement.training
-        return len(fed.accelerators) if fed else None
+        return len(fed.accelerators) or None if fed else None
     return trial.phase.slots * hosts(trial.counted)
 
 

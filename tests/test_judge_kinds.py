@@ -16,6 +16,7 @@ from aibench.model import (
     Claim,
     ClaimKind,
     ClusterModel,
+    Conditions,
     Interpretation,
     Means,
     Operation,
@@ -337,6 +338,39 @@ def test_a_maximum_can_be_refuted_and_not_shown() -> None:
     within = one(latency(10**7, "latency_max"), waited(1.0))
     assert (within.status, codes(within)[0]) == (Status.INCONCLUSIVE, "maximum_not_provable")
     assert one(latency(10**5, "latency_max"), waited(1.0)).status is Status.NOT_MET
+
+
+# --- what the source states
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [(Conditions(block=2**20, op="read"), None), (Conditions(block=4096), "blocks of 4.00 KiB"),
+     (Conditions(pattern="random"), None), (Conditions(pattern="sequential"), "not shuffled"),
+     (Conditions(op="write"), "write, not read blocks"), (Conditions(mix="70/30"), None)],
+)  # fmt: skip
+@pytest.mark.parametrize("rate", [25, 10])
+def test_a_claim_is_tested_under_the_conditions_that_it_states(
+    stated: Conditions, said: str | None, rate: int
+) -> None:
+    """Where a source states block size, order or direction, other ones decide nothing."""
+    run = replace(measured([rate * GB] * 3), system=system())
+    verdict = one(claim(conditions=stated), run)
+    if said is None:
+        assert verdict.status is (Status.MET if rate == 25 else Status.NOT_MET)
+    else:
+        assert (verdict.status, codes(verdict)) == (Status.INCONCLUSIVE, ["conditions_differ"])
+        assert said in verdict.reasons[0].message
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [("7.1", Status.MET), ("", Status.MET), ("6.0", Status.REFERENCE_ONLY)],
+)
+def test_another_version_is_another_product(version: str, status: Status) -> None:
+    """A claim on a version is not met by another one; an unknown one is taken for it."""
+    run = replace(measured([25 * GB] * 3), system=system(version=version))
+    assert one(claim(version="7.1"), run).status is status
 
 
 # --- units

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from aibench.identity import identity
+from aibench.judge.conditions import unlike
 from aibench.judge.gates import Gate, gates
 from aibench.metrics import decisive, metrics, of_one_state
 from aibench.model import Claim, Finding, Metric, Phase, RunRecord, Sample, Stage, System
@@ -153,6 +154,7 @@ def trial_of(
         finding = _none_counts(stage, phase.name, dropped)
         return Absent(finding=finding, workload=stage.workload, phase=phase.name)
     counted = [sample for sample, _ in kept]
+    held = [sample for sample in samples if sample in counted or not sample.reasons]
     figures = [value.value for _, value in kept if value.value is not None]
     return Trial(
         workload=stage.workload,
@@ -163,7 +165,7 @@ def trial_of(
         record=record,
         stage=stage,
         counted=tuple(counted),
-        closed=gates(record, phase, [s for s in samples if s in counted or not s.reasons], claim),
+        closed=(*unlike(claim, phase), *gates(record, phase, held, claim)),
         dropped=dropped,
     )
 

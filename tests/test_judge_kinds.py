@@ -1,5 +1,6 @@
 """Claims of every other kind: scaling, units, latency, utilisation, right bytes, models, never."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,6 +29,8 @@ from aibench.model import (
     Verdict,
     WorkerResult,
 )
+from aibench.registry import plugin
+from aibench.reporters.document import document
 from tests.build import SECOND, histogram, measurement, phase, plan, record, stage, system, target
 from tests.test_judge import GB, block, claim, codes, finding, measured, run_of
 from tests.test_judge import reading as reads
@@ -709,6 +712,11 @@ def test_every_shipped_claim_gets_a_verdict_whatever_was_counted(counts: dict[st
     assert [(v.claim.id, v.interpretation.id) for v in verdicts] == readings
     for verdict in verdicts:
         assert verdict.reasons or verdict.bound is not None
+    derived = document(run, verdicts)
+    assert json.dumps(derived, allow_nan=False)
+    for form in ("terminal", "markdown", "html"):
+        text = plugin("reporters", form)(derived, width=80, color=False)
+        assert all(each.id in text for each in CATALOGUE)
 
 
 def _made(kind: str, name: str) -> Any:

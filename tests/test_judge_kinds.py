@@ -122,6 +122,16 @@ def test_noise_at_the_bound_decides_no_growth() -> None:
     assert "more runs of each size" in verdict.next_step
 
 
+def test_a_size_below_the_bound_alone_does_not_refute_growth() -> None:
+    """Where the exponent may still keep the efficiency, a size just below it is told, no more."""
+    verdict = one(LINEAR, *grown(10, 19.5, 38.5, 75.5))
+    assert verdict.status is Status.INCONCLUSIVE
+    assert verdict.reasons[0].message == (
+        "the efficiency at 8 [0.942, 0.946] is below the bound 0.95, and the exponent 0.975 that "
+        "it takes lies inside the one that was measured [0.971, 0.976]"
+    )
+
+
 def test_two_runs_of_a_size_are_too_few_for_growth() -> None:
     """Each size needs three runs."""
     runs = [*grown(10, 20, sizes=(1, 2)), sized(4, [40, 40])]

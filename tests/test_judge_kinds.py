@@ -14,6 +14,7 @@ from aibench.model import (
     Accelerated,
     Accelerators,
     CachePolicy,
+    CacheState,
     Claim,
     ClaimKind,
     ClusterModel,
@@ -31,7 +32,18 @@ from aibench.model import (
 )
 from aibench.registry import plugin
 from aibench.reporters.document import document
-from tests.build import SECOND, histogram, measurement, phase, plan, record, stage, system, target
+from tests.build import (
+    SECOND,
+    evidence,
+    histogram,
+    measurement,
+    phase,
+    plan,
+    record,
+    stage,
+    system,
+    target,
+)
 from tests.test_judge import GB, block, claim, codes, finding, measured, run_of
 from tests.test_judge import reading as reads
 from tests.test_judge_ratio import unlimited
@@ -462,6 +474,18 @@ def test_sessions_are_the_runs_where_there_are_three() -> None:
     two = one(claim(), *sessions[:2])
     assert two.measured is not None
     assert (two.measured.n, codes(two)) == (6, ["sessions_pooled"])
+
+
+def test_warm_sessions_are_never_averaged_with_cold_ones() -> None:
+    """A warm record among cold ones is in no figure, and forbids that the claim is met."""
+    cold = [replace(measured([25 * GB] * 3), system=system(), run_id=f"c{n}") for n in range(3)]
+    warm = replace(measured([250 * GB] * 3, evidence=evidence(state=CacheState.WARM)),
+                   system=system(), run_id="w")  # fmt: skip
+    verdict = one(claim(), warm, *cold)
+    assert verdict.status is Status.INCONCLUSIVE
+    assert set(codes(verdict)) == {"cache_suspect", "cache_state_differs"}
+    assert verdict.measured is not None
+    assert (verdict.measured.n, verdict.measured.typical) == (3, pytest.approx(25 * GB))
 
 
 # --- right bytes

@@ -101,6 +101,9 @@ def _merged(alike: Sequence[Trial]) -> Trial:
     for trial in alike:
         for gate in trial.closed:
             closed.setdefault(gate.finding.code, gate)
+    dropped = [finding for trial in alike for finding in trial.dropped]
+    alike, others = _of_one_state(alike)
+    dropped += others
     if len(alike) >= FEWEST_RUNS:
         values = tuple(trial.typical for trial in alike)
     else:
@@ -109,12 +112,24 @@ def _merged(alike: Sequence[Trial]) -> Trial:
         finding = Finding(code="sessions_pooled", message=message)
         closed["sessions_pooled"] = Gate(finding=finding)
     return replace(
-        first,
+        alike[0],
         values=values,
         counted=tuple(sample for trial in alike for sample in trial.counted),
         closed=tuple(closed.values()),
-        dropped=tuple(finding for trial in alike for finding in trial.dropped),
+        dropped=tuple(dropped),
     )
+
+
+def _of_one_state(alike: Sequence[Trial]) -> tuple[Sequence[Trial], list[Finding]]:
+    """The trials whose bytes came from one place, and which others are left out."""
+    kept = of_one_state([trial.counted[0] for trial in alike])
+    same = [trial for trial in alike if trial.counted[0] in kept]
+    message = f"run {{}} does not count: its cache was not {_state(kept)}"
+    return same, [
+        Finding(code="cache_state_differs", message=message.format(trial.record.run_id))
+        for trial in alike
+        if trial not in same
+    ]
 
 
 def _stage(record: RunRecord, claim: Claim, stage: Stage, name: str) -> Iterator[Trial | Absent]:

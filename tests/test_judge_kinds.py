@@ -1,19 +1,24 @@
 """Claims of every other kind: scaling, units, latency, utilisation, right bytes, models, never."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from aibench.definition import library
+from aibench.definition.claims import load_claims
 from aibench.judge import judge
 from aibench.model import (
     Accelerated,
     Accelerators,
     CachePolicy,
+    CacheState,
     Claim,
     ClaimKind,
     ClusterModel,
+    Conditions,
     Interpretation,
     Means,
     Operation,
@@ -25,7 +30,20 @@ from aibench.model import (
     Verdict,
     WorkerResult,
 )
-from tests.build import SECOND, histogram, measurement, phase, plan, record, stage, system, target
+from aibench.registry import plugin
+from aibench.reporters.document import document
+from tests.build import (
+    SECOND,
+    evidence,
+    histogram,
+    measurement,
+    phase,
+    plan,
+    record,
+    stage,
+    system,
+    target,
+)
 from tests.test_judge import GB, block, claim, codes, finding, measured, run_of
 from tests.test_judge import reading as reads
 from tests.test_judge_ratio import unlimited
@@ -114,6 +132,16 @@ def test_noise_at_the_bound_decides_no_growth() -> None:
     verdict = one(LINEAR, *runs)
     assert (verdict.status, codes(verdict)[0]) == (Status.INCONCLUSIVE, "ci_straddles")
     assert "more runs of each size" in verdict.next_step
+
+
+def test_a_size_below_the_bound_alone_does_not_refute_growth() -> None:
+    """Where the exponent may still keep the efficiency, a size just below it is told, no more."""
+    verdict = one(LINEAR, *grown(10, 19.5, 38.5, 75.5))
+    assert verdict.status is Status.INCONCLUSIVE
+    assert verdict.reasons[0].message == (
+        "the efficiency at 8 [0.942, 0.946] is below the bound 0.95, and the exponent 0.975 that "
+        "it takes lies inside the one that was measured [0.971, 0.976]"
+    )
 
 
 def test_two_runs_of_a_size_are_too_few_for_growth() -> None:
@@ -337,6 +365,39 @@ def test_a_maximum_can_be_refuted_and_not_shown() -> None:
     assert one(latency(10**5, "latency_max"), waited(1.0)).status is Status.NOT_MET
 
 
+# --- what the source states
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [(Conditions(block=2**20, op="read"), None), (Conditions(block=4096), "blocks of 4.00 KiB"),
+     (Conditions(pattern="random"), None), (Conditions(pattern="sequential"), "not shuffled"),
+     (Conditions(op="write"), "write, not read blocks"), (Conditions(mix="70/30"), None)],
+)  # fmt: skip
+@pytest.mark.parametrize("rate", [25, 10])
+def test_a_claim_is_tested_under_the_conditions_that_it_states(
+    stated: Conditions, said: str | None, rate: int
+) -> None:
+    """Where a source states block size, order or direction, other ones decide nothing."""
+    run = replace(measured([rate * GB] * 3), system=system())
+    verdict = one(claim(conditions=stated), run)
+    if said is None:
+        assert verdict.status is (Status.MET if rate == 25 else Status.NOT_MET)
+    else:
+        assert (verdict.status, codes(verdict)) == (Status.INCONCLUSIVE, ["conditions_differ"])
+        assert said in verdict.reasons[0].message
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [("7.1", Status.MET), ("", Status.MET), ("6.0", Status.REFERENCE_ONLY)],
+)
+def test_another_version_is_another_product(version: str, status: Status) -> None:
+    """A claim on a version is not met by another one; an unknown one is taken for it."""
+    run = replace(measured([25 * GB] * 3), system=system(version=version))
+    assert one(claim(version="7.1"), run).status is status
+
+
 # --- units
 
 
@@ -413,6 +474,18 @@ def test_sessions_are_the_runs_where_there_are_three() -> None:
     two = one(claim(), *sessions[:2])
     assert two.measured is not None
     assert (two.measured.n, codes(two)) == (6, ["sessions_pooled"])
+
+
+def test_warm_sessions_are_never_averaged_with_cold_ones() -> None:
+    """A warm record among cold ones is in no figure, and forbids that the claim is met."""
+    cold = [replace(measured([25 * GB] * 3), system=system(), run_id=f"c{n}") for n in range(3)]
+    warm = replace(measured([250 * GB] * 3, evidence=evidence(state=CacheState.WARM)),
+                   system=system(), run_id="w")  # fmt: skip
+    verdict = one(claim(), warm, *cold)
+    assert verdict.status is Status.INCONCLUSIVE
+    assert set(codes(verdict)) == {"cache_suspect", "cache_state_differs"}
+    assert verdict.measured is not None
+    assert (verdict.measured.n, verdict.measured.typical) == (3, pytest.approx(25 * GB))
 
 
 # --- right bytes
@@ -642,3 +715,51 @@ def test_a_claim_without_a_number_has_no_verdict() -> None:
     about = claim(testability=Means.MODEL, interpretations=(Interpretation(id="a", value=None),))
     verdict = one(about, measured([25 * GB] * 3))
     assert (verdict.status, codes(verdict)) == (Status.NOT_TESTABLE_HERE, ["no_number"])
+
+
+# --- the catalogue as a whole
+
+
+CATALOGUE = [each for path in library.files("claims") for each in load_claims(path)]
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{}, {"elapsed_ns": 0}, {"operations": 0, "bytes": 0}, {"histograms": {}, "series": None},
+     {"training": Training(batch=1, accelerators=())}, {"workers": ()}, {"wrong_bytes": 3}],
+    ids=lambda counts: next(iter(counts), "usual"),
+)  # fmt: skip
+def test_every_shipped_claim_gets_a_verdict_whatever_was_counted(counts: dict[str, Any]) -> None:
+    """For each reading of each shipped claim there is one verdict, with a reason or a bound."""
+    kinds: dict[tuple[str, str], None] = {
+        (kind, name.replace("*", "1")): None
+        for each in CATALOGUE for reading_ in each.interpretations
+        for kind, name in each.under(reading_).phases
+    }  # fmt: skip
+    made = {kind: tuple(_made(k, name) for k, name in kinds if k == kind) for kind, _ in kinds}
+    stages = [stage(workload=kind, kind=kind, phases=phases) for kind, phases in made.items()]
+    samples = [unlimited(n, measurement(**counts), workload=kind, phase=name)
+               for kind, name in kinds for n in range(3)]  # fmt: skip
+    run = record(*samples, plan=plan(*stages), system=system())
+    verdicts = judge([run], CATALOGUE, None, [replace(run, run_id="old")])
+    readings = [(each.id, r.id) for each in CATALOGUE for r in each.interpretations]
+    assert [(v.claim.id, v.interpretation.id) for v in verdicts] == readings
+    for verdict in verdicts:
+        assert verdict.reasons or verdict.bound is not None
+    derived = document(run, verdicts)
+    assert json.dumps(derived, allow_nan=False)
+    for form in ("terminal", "markdown", "html"):
+        text = plugin("reporters", form)(derived, width=80, color=False)
+        assert all(each.id in text for each in CATALOGUE)
+
+
+def _made(kind: str, name: str) -> Any:
+    """A phase of that name which does what its kind of workload does."""
+    operations = {
+        "checkpoint_save": Operation.SAVE_SHARDS,
+        "checkpoint_load": Operation.LOAD_SHARDS,
+        "block": Operation.READ_BLOCKS,
+        "ingest": Operation.COMPARE,
+    }
+    does = Operation.WRITE_BLOCKS if "write" in name else operations.get(kind, Operation.READ_FILES)
+    return phase(name=name, operation=does, sync=SyncPolicy.END)

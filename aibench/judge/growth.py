@@ -41,13 +41,17 @@ class Sizes:
 
     @property
     def runs(self) -> dict[int, list[float]]:
-        """The values of each size."""
-        return {n: [v for t in found for v in t.values] for n, found in self.trials.items()}
+        """The rates of each size; a time counts as its inverse."""
+        return {n: [r for t in found for r in _rates(t)] for n, found in self.trials.items()}
 
     @property
     def first(self) -> Trial:
         """One of the largest size."""
         return self.trials[max(self.trials)][0]
+
+
+def _rates(trial: Trial) -> list[float]:
+    return [1 / value if trial.better == "lower" else value for value in trial.values]
 
 
 def judged(claim: Claim, reading: Interpretation, records: Sequence[RunRecord]) -> Verdict:
@@ -82,7 +86,7 @@ def _size(claim: Claim, trial: Trial) -> int | None:
         return hosts(trial.counted)
     if claim.axis == "accelerators":
         fed = trial.counted[0].measurement.training
-        return len(fed.accelerators) if fed else None
+        return len(fed.accelerators) or None if fed else None
     return trial.phase.slots * hosts(trial.counted)
 
 
@@ -136,12 +140,19 @@ def _undecided(where: Side, seen: Scaling, needed: float) -> Gate | None:
         return None
     worst = seen.worst
     exponent = exponent_needed(needed, seen.levels[0].n, seen.largest)
-    message = (
-        f"the bound {needed:.3g} lies inside the interval of the efficiency at {worst.n} "
-        f"[{worst.low:.3g}, {worst.high:.3g}], or {exponent:.3g} inside that of the exponent"
-    )
-    return Gate(finding=Finding(code="ci_straddles", message=message),
-                remedy="measure more runs of each size, or a larger one")  # fmt: skip
+    span = f"[{worst.low:.3g}, {worst.high:.3g}]"
+    told = []
+    if worst.high < needed:
+        told.append(f"the efficiency at {worst.n} {span} is below the bound {needed:.3g}")
+    elif worst.low < needed:
+        told.append(f"the bound {needed:.3g} lies inside the efficiency at {worst.n} {span}")
+    if seen.low < exponent <= seen.high:
+        told.append(
+            f"the exponent {exponent:.3g} that it takes lies inside the one that was measured "
+            f"[{seen.low:.3g}, {seen.high:.3g}]"
+        )
+    finding = Finding(code="ci_straddles", message=", and ".join(told))
+    return Gate(finding=finding, remedy="measure more runs of each size, or a larger one")
 
 
 def _gates(sizes: Sizes) -> list[Gate]:

@@ -68,6 +68,7 @@ _UNITS = {
     "units_missing": "the system file does not say how many units there are",
     "units_averaged": "the rate of all units is divided evenly among them",
     "projection_only": "the figure is for a larger system than was measured",
+    "conditions_differ": "the claim was tested under other conditions than the source states",
     "claim_underspecified": "the source leaves conditions out, and ours were assumed",
     "interpretation_split": "one reading of the claim is met and another one is not",
 }

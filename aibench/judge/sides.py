@@ -13,6 +13,7 @@ from aibench.identity import client_facts, harness_version, normalised, workload
 from aibench.judge.gates import Gate, hosts
 from aibench.judge.trials import Trial
 from aibench.model import READS, Finding, RunRecord
+from aibench.pipeline import per_second
 from aibench.units import format_value
 
 #: The pair of a duel that warms up, and is discarded.
@@ -217,8 +218,8 @@ def _not_kept(new: Side, base: Side) -> str:
         for trial in side.trials:
             offered = trial.phase.rate * hosts(trial.counted)
             for sample in trial.counted:
-                did = sample.measurement.operations * 10**9 / sample.measurement.elapsed_ns
-                if did < (1 - _KEPT) * offered:
+                did = per_second(sample.measurement.operations, sample.measurement.elapsed_ns)
+                if did is not None and did < (1 - _KEPT) * offered:
                     rates = [format_value(rate, "op/s") for rate in (did, offered)]
                     return f"{name} did {rates[0]} of the {rates[1]} that were offered"
     return ""

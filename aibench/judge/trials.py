@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from aibench.identity import identity
+from aibench.judge.conditions import unlike
 from aibench.judge.gates import Gate, gates
 from aibench.metrics import decisive, metrics, of_one_state
 from aibench.model import Claim, Finding, Metric, Phase, RunRecord, Sample, Stage, System
@@ -100,6 +101,9 @@ def _merged(alike: Sequence[Trial]) -> Trial:
     for trial in alike:
         for gate in trial.closed:
             closed.setdefault(gate.finding.code, gate)
+    dropped = [finding for trial in alike for finding in trial.dropped]
+    alike, others = _of_one_state(alike)
+    dropped += others
     if len(alike) >= FEWEST_RUNS:
         values = tuple(trial.typical for trial in alike)
     else:
@@ -108,12 +112,24 @@ def _merged(alike: Sequence[Trial]) -> Trial:
         finding = Finding(code="sessions_pooled", message=message)
         closed["sessions_pooled"] = Gate(finding=finding)
     return replace(
-        first,
+        alike[0],
         values=values,
         counted=tuple(sample for trial in alike for sample in trial.counted),
         closed=tuple(closed.values()),
-        dropped=tuple(finding for trial in alike for finding in trial.dropped),
+        dropped=tuple(dropped),
     )
+
+
+def _of_one_state(alike: Sequence[Trial]) -> tuple[Sequence[Trial], list[Finding]]:
+    """The trials whose bytes came from one place, and which others are left out."""
+    kept = of_one_state([trial.counted[0] for trial in alike])
+    same = [trial for trial in alike if trial.counted[0] in kept]
+    message = f"run {{}} does not count: its cache was not {_state(kept)}"
+    return same, [
+        Finding(code="cache_state_differs", message=message.format(trial.record.run_id))
+        for trial in alike
+        if trial not in same
+    ]
 
 
 def _stage(record: RunRecord, claim: Claim, stage: Stage, name: str) -> Iterator[Trial | Absent]:
@@ -153,6 +169,7 @@ def trial_of(
         finding = _none_counts(stage, phase.name, dropped)
         return Absent(finding=finding, workload=stage.workload, phase=phase.name)
     counted = [sample for sample, _ in kept]
+    held = [sample for sample in samples if sample in counted or not sample.reasons]
     figures = [value.value for _, value in kept if value.value is not None]
     return Trial(
         workload=stage.workload,
@@ -163,7 +180,7 @@ def trial_of(
         record=record,
         stage=stage,
         counted=tuple(counted),
-        closed=gates(record, phase, [s for s in samples if s in counted or not s.reasons], claim),
+        closed=(*unlike(claim, phase), *gates(record, phase, held, claim)),
         dropped=dropped,
     )
 

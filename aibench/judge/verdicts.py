@@ -85,8 +85,10 @@ def counted(n: int, what: str = "run") -> str:
 
 
 def same_product(claim: Claim, system: System | None) -> bool:
-    """Whether the system file names the product that the claim is about."""
+    """Whether the system file names the product that the claim is about, and no other version."""
     if system is None:
+        return False
+    if claim.version and system.version and plain(claim.version) != plain(system.version):
         return False
     return plain(claim.vendor, claim.product) == plain(system.vendor, system.product)
 

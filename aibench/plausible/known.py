@@ -36,10 +36,11 @@ def _subject(claim: Claim) -> tuple[str, str, str, bool]:
 
 
 def figures(claim: Claim, *units: str) -> Iterator[tuple[Interpretation, float]]:
-    """The readings that have a value above 0 in one of these base units, with it."""
+    """The readings that have a value, and not next to 0, in one of these base units, with it."""
     for reading in claim.interpretations:
-        if reading.value and (reading.unit or claim.unit) in units:
-            yield reading, reading.value
+        value = reading.value or 0
+        if value >= _LEAST and (reading.unit or claim.unit) in units:
+            yield reading, value
 
 
 def first(claim: Claim, *units: str) -> float | None:

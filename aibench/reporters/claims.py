@@ -56,6 +56,11 @@ def _severity(verdict: Verdict) -> int:
     return _SEVERITY.index(verdict.status)
 
 
+def _name(verdict: Verdict) -> str:
+    """What a reading is called where nothing is noted of it and there are others."""
+    return verdict.interpretation.id if len(verdict.claim.interpretations) > 1 else ""
+
+
 def _row(verdict: Verdict) -> dict[str, Any]:
     claim, measured = verdict.claim, verdict.measured
     seen = measured or verdict.aggregate
@@ -69,7 +74,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "unit_as_printed": claim.unit_as_printed,
         "interpretation": {
             "id": verdict.interpretation.id,
-            "note": verdict.interpretation.note,
+            "note": verdict.interpretation.note or _name(verdict),
             "of": len(claim.interpretations),
         },
         "sign": _SIGNS.get(claim.direction, claim.direction),

@@ -39,16 +39,19 @@ def _untested_phases(workloads: Sequence[dict[str, Any]]) -> list[dict[str, str]
 
 def _untested_claims(verdicts: Sequence[Verdict]) -> list[dict[str, str]]:
     absent: dict[str, list[Claim]] = {}
-    parts: dict[str, dict[str, str]] = {}
+    parts: dict[str, list[Claim]] = {}
     for verdict in verdicts:
         claim = verdict.claim
         if verdict.status is Status.NOT_TESTABLE_HERE:
             why = "; ".join(reason.message for reason in verdict.reasons) or "not on this rig"
             absent.setdefault(why, []).append(claim)
         elif claim.untestable_part and verdict.status is not Status.NOT_TESTABLE:
-            why = "no benchmark of one system can test this part of the claim"
-            parts.setdefault(claim.id, _gap(f"“{claim.untestable_part}” ({claim.title})", why))
-    return [*(_gap(_named(claims), why) for why, claims in absent.items()), *parts.values()]
+            parts.setdefault(claim.untestable_part, []).append(claim)
+    why = "no benchmark of one system can test this part of the claim"
+    return [
+        *(_gap(_named(claims), because) for because, claims in absent.items()),
+        *(_gap(f"“{part}” ({_named(claims)})", why) for part, claims in parts.items()),
+    ]
 
 
 def _named(claims: Sequence[Claim]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aibench.definition import library
@@ -215,6 +215,7 @@ assumptions = st.dictionaries(
 )  # fmt: skip
 
 
+@settings(max_examples=200, deadline=None)
 @given(
     kind=st.sampled_from(list(ClaimKind)),
     metric=st.sampled_from(["run_time", "time_saved", "preprocess_share", "cluster_utilisation"]),

@@ -102,7 +102,9 @@ def target_facts(target: Target, system: System | None, environment: Environment
 def workload_facts(stage: Stage, phase: Phase) -> dict[str, Any]:
     """What makes two phases the same question: everything but titles, places and seeds."""
     parts = asdict(phase)
-    del parts["population"]["directory"], parts["population"]["seed"]
+    made = parts["transform"] and parts["transform"]["output"]
+    for population in (parts["population"], *([made] if made else [])):
+        del population["directory"], population["seed"]
     return {"workload": stage.workload, "kind": stage.kind, "engine": stage.engine, **parts}
 
 

@@ -22,6 +22,8 @@ _COMMANDS = {
     "doctor": "Is this machine fit to measure this mount?",
     "list": "List workloads, suites, claims, engines or formats.",
     "show": "Show one workload, claim, engine or format in full.",
+    "duel": "Which of two or more mounts is better? Interleaved pairs.",
+    "compare": "Hold records against each other: which side is better?",
     "report": "Render a record: terminal, html, markdown or json.",
     "judge": "Verdicts on claims again, from a record.",
     "verify": "Read back and check the data that runs left on a target.",
@@ -66,7 +68,7 @@ def commands() -> None:
 
 
 #: What may touch a target, and so may hang there.
-_TOUCHING = frozenset({"run", "plan", "doctor", "verify", "clean"})
+_TOUCHING = frozenset({"run", "duel", "plan", "doctor", "verify", "clean"})
 
 
 def main() -> None:

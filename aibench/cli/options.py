@@ -49,6 +49,13 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that decide what is done to each of several targets: all but ``--label``."""
+    for option in reversed(_PLAN_OPTIONS[:-1]):
+        command = option(command)
+    return command
+
+
 class Engines(dict[str, Engine]):
     """Engines by name, made when first asked for."""
 

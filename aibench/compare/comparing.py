@@ -6,7 +6,7 @@ from itertools import combinations
 
 from aibench.compare.deciding import Answer, Question, answers
 from aibench.compare.gates import Gate, gates
-from aibench.compare.overall import missing, overall
+from aibench.compare.overall import is_named, missing, overall, refuse_unknown
 from aibench.compare.readings import Place, Reading, places, reading, shared_state
 from aibench.compare.rules import Entrant, Rules
 from aibench.compare.units import per_unit
@@ -56,6 +56,7 @@ def compare(entrants: Sequence[Entrant], rules: Rules, *, paired: bool) -> Compa
              system=e.system)
         for e in entrants
     )  # fmt: skip
+    refuse_unknown([run for entrant in entrants for run in entrant.runs], rules)
     found = _Comparing(tuple(entrants), sides, rules, paired, bool(differs))
     figures = found.figures()
     return Comparison(
@@ -264,5 +265,4 @@ def _value(read: Reading | None, name: str, state: object) -> float | str:
 
 
 def _asked_for(rules: Rules, where: Place, name: str) -> bool:
-    names = (name, f"{where[1]}/{name}", f"{where[0]}/{where[1]}/{name}")
-    return not rules.screen and (not rules.must_have or any(n in rules.must_have for n in names))
+    return not rules.screen and (not rules.must_have or is_named(where, name, rules.must_have))

@@ -30,6 +30,11 @@ def share(logarithm: float) -> float:
     return math.expm1(abs(logarithm))
 
 
+def percent(part: float) -> str:
+    """``5 %``, as messages have it."""
+    return f"{100 * part:.3g} %"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """One figure of two sides: what was found, and what stands in the way.
@@ -155,10 +160,10 @@ def _statistical(
 def _why(contrast: Contrast, rules: Rules, floor: float, differs: bool) -> Iterator[Finding]:
     """Why figures give no answer."""
     if floor > margin(rules.delta):
+        least = math.ceil(share(floor) * 1000) / 10
         message = (
-            f"a difference of {rules.delta:.3g} is asked for, and this mount differs from itself "
-            f"by up to {share(floor):.2%}: use --delta {math.ceil(share(floor) * 1000) / 10:g}% "
-            "or more"
+            f"this mount differs from itself by up to {percent(share(floor))}, so no two are shown "
+            f"to be equivalent within {percent(rules.delta)}: use --delta {least:g}% or more"
         )
         yield Finding(code="below_noise_floor", message=message)
     by_itself = contrast.p_different() <= 1 - rules.confidence
@@ -166,7 +171,7 @@ def _why(contrast: Contrast, rules: Rules, floor: float, differs: bool) -> Itera
         message = "the interval excludes 1, but not for so many figures at once"
         yield Finding(code="multiplicity", message=message)
     elif differs:
-        message = f"there is a difference, and whether it reaches {rules.delta:.3g} is open"
+        message = f"there is a difference; whether it reaches {percent(rules.delta)} is open"
         yield Finding(code="interval_straddles", message=message)
     else:
         message = "the interval holds 1, and more than the smallest difference that matters"

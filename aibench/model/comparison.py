@@ -127,6 +127,25 @@ class Overall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseFloor:
+    """By how much a figure of a mount differs from itself, at most, in one duel with itself.
+
+    ``log_ratio`` is the end of the interval that lies further from 0, of ``pairs`` pairs.
+    ``series`` is the key of what it holds for, the other texts say what that is.
+    """
+
+    series: str
+    metric: str
+    log_ratio: float
+    pairs: int
+    duel: str
+    at: str
+    target: str
+    workload: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Several targets, the same work, and which is better.
 
@@ -158,3 +177,11 @@ class Comparison:
         decisive = {Outcome.FIRST_BETTER, Outcome.SECOND_BETTER, Outcome.EQUIVALENT}
         asked = [f for f in self.figures if f.must_have]
         return bool(asked) and all(d.outcome in decisive for f in asked for d in f.differences)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether more pairs would change no answer that was asked for: too few were not why."""
+        lacking = {"interval_straddles", "multiplicity", "too_few_runs"}
+        asked = [f for f in self.figures if f.must_have] or self.figures
+        codes = {r.code for f in asked for d in f.differences for r in d.reasons}
+        return not codes & lacking

@@ -42,7 +42,7 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
         css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
         script=script,
         plotly=plotly_source(),
-        policy=_policy(plotly_source(), script),
+        policy=policy(plotly_source(), script),
     )  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def _tools(phase: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _policy(*scripts: str) -> str:
+def policy(*scripts: str) -> str:
     """The page's content security policy: its own scripts by hash, and nothing from outside."""
     allowed = " ".join(f"'sha256-{_digest(f'{chr(10)}{s}{chr(10)}')}'" for s in scripts)
     return (

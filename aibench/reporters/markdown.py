@@ -38,7 +38,7 @@ def _report(document: dict[str, Any]) -> Iterator[str]:
     yield ""
     if not run["counts"]:
         yield "**✗ This run does not count and meets no claim:**"
-        yield from _bullets(reason["message"] for reason in run["reasons"])
+        yield from bullets(reason["message"] for reason in run["reasons"])
         yield ""
     if document["verdicts"]:
         yield from _claims(document["verdicts"])
@@ -46,23 +46,26 @@ def _report(document: dict[str, Any]) -> Iterator[str]:
     yield from _limits(document)
     yield from _warnings(document)
     yield "#### What was not tested"
-    yield from _bullets(f"{gap['what']}: {gap['why']}" for gap in document["not_tested"])
+    yield from bullets(f"{gap['what']}: {gap['why']}" for gap in document["not_tested"])
     yield ""
     yield from _details(document)
 
 
-def _row(cells: Iterable[str]) -> str:
+def table_row(cells: Iterable[str]) -> str:
+    """One line of a table; the cells are escaped already."""
     return f"| {' | '.join(cells)} |"
 
 
 def _claims(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
-    yield _row(("Verdict", "Claim, as printed", "Claimed", "Measured, typical [95 %]", "n", "Why"))
-    yield _row(("---", "---", "---", "---", "--:", "---"))
+    yield table_row(
+        ("Verdict", "Claim, as printed", "Claimed", "Measured, typical [95 %]", "n", "Why")
+    )
+    yield table_row(("---", "---", "---", "---", "--:", "---"))
     for row in rows:
         why = [reason["message"] for reason in row["reasons"]]
         if row["next_step"]:
             why.append(f"Next: {row['next_step']}")
-        yield _row(
+        yield table_row(
             (
                 f"**{wording.verdict(row)}**",
                 f"{escaped(row['claim'])} {escaped(row['title'])}<br>“{escaped(row['quote'])}”",
@@ -104,12 +107,14 @@ def _measured(row: dict[str, Any]) -> Iterator[str]:
 
 
 def _results(workloads: Iterable[dict[str, Any]]) -> Iterator[str]:
-    yield _row(("Workload, phase", "Figure", "Typical [95 %]", "n", "p50 / p99", "Cache or sync"))
-    yield _row(("---", "---", "---", "--:", "--:", "---"))
+    yield table_row(
+        ("Workload, phase", "Figure", "Typical [95 %]", "n", "p50 / p99", "Cache or sync")
+    )
+    yield table_row(("---", "---", "---", "--:", "--:", "---"))
     for workload in workloads:
         name = escaped(workload["name"])
         if workload["refusal"] is not None:
-            yield _row((name, f"– refused: {escaped(workload['refusal'])}", "", "", "", ""))
+            yield table_row((name, f"– refused: {escaped(workload['refusal'])}", "", "", "", ""))
             continue
         for phase in workload["phases"]:
             yield from _phase(f"{name}, {escaped(phase['name'])}", phase)
@@ -120,14 +125,14 @@ def _phase(name: str, phase: dict[str, Any]) -> Iterator[str]:
     first = (wording.latencies(phase), wording.state(phase))
     shown = wording.main_figures(phase)
     if not shown:
-        yield _row((name, "– nothing was measured", "", "0", *first))
+        yield table_row((name, "– nothing was measured", "", "0", *first))
     for metric in shown:
         estimate = metric["estimate"]
         text = wording.typical(estimate)
         if estimate and not phase["counts"]:
             text += " **✗ does not count**"
         title = f"{escaped(metric['title'])} {wording.ARROWS[metric['better']]}"
-        yield _row((name, title, text, str(estimate["n"] if estimate else 0), *first))
+        yield table_row((name, title, text, str(estimate["n"] if estimate else 0), *first))
         name, first = "", ("", "")
 
 
@@ -141,7 +146,7 @@ def _warnings(document: dict[str, Any]) -> Iterator[str]:
         ]
     if lines:
         yield "#### To know about these figures"
-        yield from _bullets(lines)
+        yield from bullets(lines)
         yield ""
 
 
@@ -153,7 +158,7 @@ def _limits(document: dict[str, Any]) -> Iterator[str]:
     ]
     if lines:
         yield "#### Why these figures"
-        yield from _bullets(lines)
+        yield from bullets(lines)
         yield ""
 
 
@@ -166,13 +171,14 @@ def _details(document: dict[str, Any]) -> Iterator[str]:
         f"command: {' '.join(run['command'])}",
         *(f"{key}: {value}" for key, value in document["environment"]["key"].items()),
     ]
-    yield from _bullets(facts)
+    yield from bullets(facts)
     yield ""
     yield "</details>"
     yield ""
     yield f"<sub>{' '.join(wording.LEGEND)}</sub>"
 
 
-def _bullets(lines: Iterable[str]) -> Iterator[str]:
+def bullets(lines: Iterable[str]) -> Iterator[str]:
+    """A list, its lines escaped."""
     for line in lines:
         yield f"- {escaped(line)}"

@@ -13,7 +13,19 @@ from aibench.errors import AibenchError
 from aibench.store import Writer
 from tests import build
 
-NAMES = ["run", "plan", "doctor", "list", "show", "report", "judge", "verify", "clean"]
+NAMES = [
+    "run",
+    "plan",
+    "doctor",
+    "list",
+    "show",
+    "duel",
+    "compare",
+    "report",
+    "judge",
+    "verify",
+    "clean",
+]
 
 
 def call(*arguments: str | Path) -> Result:

@@ -154,10 +154,12 @@ def _statistical(
         return (Outcome.FIRST_BETTER if ahead else Outcome.SECOND_BETTER), ()
     if alike and delta >= floor:
         return Outcome.EQUIVALENT, ()
-    return Outcome.INCONCLUSIVE, tuple(_why(contrast, rules, floor, differs))
+    return Outcome.INCONCLUSIVE, tuple(_why(contrast, rules, floor, differs, alike))
 
 
-def _why(contrast: Contrast, rules: Rules, floor: float, differs: bool) -> Iterator[Finding]:
+def _why(
+    contrast: Contrast, rules: Rules, floor: float, differs: bool, alike: bool
+) -> Iterator[Finding]:
     """Why figures give no answer."""
     if floor > margin(rules.delta):
         least = math.ceil(share(floor) * 1000) / 10
@@ -166,6 +168,8 @@ def _why(contrast: Contrast, rules: Rules, floor: float, differs: bool) -> Itera
             f"to be equivalent within {percent(rules.delta)}: use --delta {least:g}% or more"
         )
         yield Finding(code="below_noise_floor", message=message)
+        if alike:
+            return
     by_itself = contrast.p_different() <= 1 - rules.confidence
     if by_itself and not differs:
         message = "the interval excludes 1, but not for so many figures at once"

@@ -26,8 +26,8 @@ from aibench.compare.noise import noise_floors
 from aibench.compare.overall import refuse_below_floor, refuse_unknown
 from aibench.compare.pairing import LETTERS
 from aibench.compare.rules import MOST_PAIRS, ONE_LOOK, TWO_LOOKS, WARM_UP
-from aibench.errors import Refused
-from aibench.model import Comparison, Finding, RunRecord
+from aibench.errors import Interrupted, Refused
+from aibench.model import Comparison, Finding
 from aibench.probes import environment
 from aibench.store import now
 from aibench.units import format_duration, format_size, parse_duration
@@ -159,37 +159,49 @@ def _announce(duel: Duel) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Fought:
-    """How far a duel came: ``last`` pair that was to be measured, and the run that failed."""
+    """How far a duel came: the ``last`` pair that was to be measured, and why it ended early."""
 
     last: int
-    failed: RunRecord | None
+    why: str = ""
 
 
 def _fight(duel: Duel, decide: Rules) -> _Fought:
     """Measure what was declared, and extend once where that decides not all."""
-    failed = duel.measure(WARM_UP, WARM_UP)
-    if failed is None:
-        warmed_up = list(duel.known[WARM_UP].values())
-        refuse_unknown(warmed_up, decide)
-        if not duel.itself:
-            refuse_below_floor(warmed_up, decide)
-        failed = duel.measure(WARM_UP + 1, duel.pairs)
-    if failed is not None or not duel.extension or duel.itself:
-        return _Fought(duel.pairs, failed)
-    entrants, _ = duel.entrants(duel.pairs)
-    if compare(entrants, decide, paired=True).is_settled:
-        return _Fought(duel.pairs, None)
-    output.say(f"not decided by {duel.pairs} pairs: {duel.extension} more")
-    last = duel.pairs + duel.extension
-    return _Fought(last, duel.measure(duel.pairs + 1, last))
+    last = duel.pairs
+    try:
+        why = duel.measure(WARM_UP, WARM_UP)
+        if not why:
+            _refuse(duel, decide)
+            why = duel.measure(WARM_UP + 1, last)
+        if not why and _is_open(duel, decide):
+            output.say(f"not decided by {last} pairs: {duel.extension} more")
+            last += duel.extension
+            why = duel.measure(duel.pairs + 1, last)
+    except Interrupted as error:
+        why = str(error)
+    return _Fought(last, why)
+
+
+def _refuse(duel: Duel, decide: Rules) -> None:
+    """`Refused` where the warm-up shows that what is asked for can't be answered."""
+    warmed_up = list(duel.known[WARM_UP].values())
+    refuse_unknown(warmed_up, decide)
+    if not duel.itself:
+        refuse_below_floor(warmed_up, decide)
+
+
+def _is_open(duel: Duel, decide: Rules) -> bool:
+    """Whether more pairs are allowed, and could change an answer."""
+    if not duel.extension or duel.itself:
+        return False
+    return not compare(duel.entrants(duel.pairs)[0], decide, paired=True).is_settled
 
 
 def _conclude(duel: Duel, fought: _Fought, decide: Rules, given: dict[str, Any]) -> NoReturn:
     """Compare, keep the noise floor, report, and exit with the code that the result has."""
     entrants, lacking = duel.entrants(fought.last)
-    if fought.failed is not None:
-        why = fought.failed.reasons[0].message if fought.failed.reasons else "it did not finish"
-        output.say(f"the duel ended early: {fought.failed.target.label}: {why}")
+    if fought.why:
+        output.say(f"the duel ended early: {fought.why}")
         output.say(f"to measure what is missing: {_again(duel)}")
     if not entrants[0].runs:
         output.say("no pair is complete: there is nothing to compare")
@@ -200,11 +212,11 @@ def _conclude(duel: Duel, fought: _Fought, decide: Rules, given: dict[str, Any])
         found, duel=duel.id, declared=duel.pairs, extended=max(fought.last - duel.pairs, 0),
         itself=duel.itself, notes=notes,
     )  # fmt: skip
-    if duel.itself and fought.failed is None:
+    if duel.itself and not fought.why:
         kept = floors.keep(duel.folder, noise_floors(found, entrants, now()))
         output.say(f"noise floors  {shlex.quote(kept)}")
     _report(duel, found, as_json=given["as_json"])
-    raise SystemExit(4 if fought.failed is not None else exit_code(found, given["expect"]))
+    raise SystemExit(4 if fought.why else exit_code(found, given["expect"]))
 
 
 def _again(duel: Duel) -> str:

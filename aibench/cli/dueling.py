@@ -48,10 +48,10 @@ class Duel:
     itself: bool
     known: dict[int, dict[str, RunRecord]] = field(default_factory=dict)
 
-    def measure(self, first: int, last: int) -> RunRecord | None:
-        """Measure the pairs from ``first`` to ``last`` that are not there; the run that failed.
+    def measure(self, first: int, last: int) -> str:
+        """Measure the pairs from ``first`` to ``last`` that are not there; why a run failed.
 
-        None where all went well. A pair of which a side is missing is measured again as a whole.
+        Empty where all went well. A pair of which a side is missing is measured again as a whole.
         """
         turns = order(self.id, len(self.corners), self.pairs + self.extension)
         for number in range(first, last + 1):
@@ -62,8 +62,9 @@ class Duel:
                 record = self._run(number, side)
                 self.known[number][LETTERS[side]] = record
                 if not ended_well(record):
-                    return record
-        return None
+                    told = [reason.message for reason in record.reasons] or ["it did not finish"]
+                    return f"{record.target.label}: {told[0]}"
+        return ""
 
     def _is_whole(self, number: int) -> bool:
         there = self.known.get(number, {})
@@ -166,6 +167,7 @@ def _refuse_other(
     asked = duel.corners[duel.keys.index(key)].asked
     alike = {
         "plan": seeded(asked.plan, number).digest == record.plan.digest,
+        "directory": asked.target.path == record.target.path,
         "mount": mount_facts(asked.target) == mount_facts(record.target),
         "client": client_facts(clients[key]) == client_facts(record.environment),
     }

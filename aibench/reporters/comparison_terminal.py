@@ -18,7 +18,7 @@ _STYLES = {
 }  # fmt: skip
 _LEGEND = (
     "The ratio is first / second, [ ] its interval. ↑ more is better, ↓ less is better.",
-    "~ can't be told apart; what it sees: a difference found in 4 of 5 such comparison_wording.",
+    "~ can't be told apart; what it sees: a difference found in 4 of 5 such tries.",
     "clearly: the whole interval lies beyond the smallest difference that matters.",
 )
 

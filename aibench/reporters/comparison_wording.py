@@ -13,15 +13,20 @@ SYMBOLS = {
 
 
 def notes(document: dict[str, Any]) -> list[str]:
-    """Why there is no answer, and what to know of one: each sentence once, with the figures.
+    """Why there is no answer, then what to know of one: each sentence once, with the figures."""
+    return [
+        *(f"no answer for {line}" for line in _told(document, ("reasons",))),
+        *_told(document, ("dropped", "caveats")),
+    ]
 
-    What holds for several sides is told once, with the letters of all.
-    """
+
+def _told(document: dict[str, Any], kinds: Sequence[str]) -> list[str]:
+    """Each sentence once; what holds for several sides is told with the letters of all."""
     about: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for figure in document["figures"]:
         for each in figure["differences"]:
             name = f"{figure['workload']} {figure['phase']} {figure['title']}"
-            for finding in (*each["reasons"], *each["caveats"], *each["dropped"]):
+            for finding in (finding for kind in kinds for finding in each[kind]):
                 side, colon, text = finding["message"].partition(": ")
                 alone = not colon or len(side) != 1
                 figures, sides = about.setdefault(finding["message"] if alone else text, ({}, {}))
@@ -89,17 +94,21 @@ def side_lines(document: dict[str, Any]) -> Iterable[str]:
 
 
 def next_steps(document: dict[str, Any]) -> Iterable[str]:
-    """What would bring answers where there are none, each once."""
-    needed: dict[str, list[str]] = {}
-    for figure in document["figures"]:
-        for each in figure["differences"]:
-            if each["outcome"] == "INCONCLUSIVE" and _undecided(each):
-                many = each["runs_needed"]
-                step = f"about {many} pairs" if many else "more pairs than can be measured"
-                needed.setdefault(step, []).append(f"{figure['phase']} {figure['title']}")
-    matters = f"{100 * document['delta']:.3g} %"
-    for step, names in needed.items():
-        yield f"next for {shortened(names)}: {step} would show a difference of {matters}"
+    """What would bring answers where there are none."""
+    open_ones = [
+        (each["runs_needed"], f"{figure['phase']} {figure['title']}")
+        for figure in document["figures"]
+        for each in figure["differences"]
+        if each["outcome"] == "INCONCLUSIVE" and _undecided(each)
+    ]
+    if open_ones:
+        many = [needed for needed, _ in open_ones]
+        step = "more pairs than can be measured"
+        if None not in many:
+            step = f"about {max(many)} pairs"
+        matters = f"{100 * document['delta']:.3g} %"
+        names = shortened([name for _, name in open_ones])
+        yield f"next for {names}: {step} would show a difference of {matters}"
     if document["design"] == "sequential":
         yield "next: aibench duel measures the targets in pairs, so that drift falls on both"
 

@@ -11,7 +11,7 @@ from aibench.cli import output, results
 from aibench.cli.comparing import check_expected, decision_options, exit_code, render, rules
 from aibench.compare import Entrant, compare
 from aibench.compare.pairing import LETTERS, ended_well, entrants, pairs, place
-from aibench.compare.rules import EXTENSION, ONE_LOOK, PAIRS, TWO_LOOKS, WARM_UP
+from aibench.compare.rules import EXTENSION, ITSELF, ONE_LOOK, PAIRS, TWO_LOOKS, WARM_UP
 from aibench.compare.unlike import NAMES
 from aibench.errors import RecordError, Refused
 from aibench.model import Comparison, Finding, RunRecord
@@ -179,8 +179,14 @@ def _of_duel(duel: str, folder: str, given: dict[str, Any]) -> Comparison:
     found = compare(sides, decide, paired=True)
     declared = _count(labels.get(PAIRS))
     extended = max(max(pairs(records, duel), default=0) - declared, 0)
-    return replace(found, duel=duel, declared=declared, extended=extended,
-                   missing=(*missing, *found.missing))  # fmt: skip
+    return replace(
+        found,
+        duel=duel,
+        declared=declared,
+        extended=extended,
+        itself=labels.get(ITSELF) == "yes",
+        missing=(*missing, *found.missing),
+    )
 
 
 def _count(text: str | None) -> int:

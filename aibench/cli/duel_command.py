@@ -27,7 +27,7 @@ from aibench.compare.overall import refuse_below_floor, refuse_unknown
 from aibench.compare.pairing import LETTERS
 from aibench.compare.rules import MOST_PAIRS, ONE_LOOK, TWO_LOOKS, WARM_UP
 from aibench.errors import Interrupted, Refused
-from aibench.model import Comparison, Finding
+from aibench.model import Comparison, Finding, Outcome
 from aibench.probes import environment
 from aibench.store import now
 from aibench.units import format_duration, format_size, parse_duration
@@ -207,7 +207,7 @@ def _conclude(duel: Duel, fought: _Fought, decide: Rules, given: dict[str, Any])
         output.say("no pair is complete: there is nothing to compare")
         raise SystemExit(4)
     found = compare(entrants, decide, paired=True)
-    notes = _lacking(lacking) + (() if duel.itself else _unknown_noise(found))
+    notes = _lacking(lacking) + (_biased(found) if duel.itself else _unknown_noise(found))
     found = replace(
         found, duel=duel.id, declared=duel.pairs, extended=max(fought.last - duel.pairs, 0),
         itself=duel.itself, notes=notes,
@@ -229,6 +229,19 @@ def _lacking(pairs: int) -> tuple[Finding, ...]:
         return ()
     message = f"{pairs} {'pair is' if pairs == 1 else 'pairs are'} not complete, and left out"
     return (Finding(code="incomplete_pairs", message=message),)
+
+
+def _biased(found: Comparison) -> tuple[Finding, ...]:
+    """Whether a mount differs from itself: something is not as random as it should be."""
+    better = {Outcome.FIRST_BETTER, Outcome.SECOND_BETTER}
+    names = [f.title for f in found.figures if better & {each.outcome for each in f.differences}]
+    if not names:
+        return ()
+    message = (
+        f"this mount is better than itself in {', '.join(names)}: chance does that in 5 % of such "
+        "duels; else what is measured depends on the run before"
+    )
+    return (Finding(code="better_than_itself", message=message),)
 
 
 def _unknown_noise(found: Comparison) -> tuple[Finding, ...]:

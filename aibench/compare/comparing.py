@@ -7,13 +7,14 @@ from itertools import combinations
 from aibench.compare.deciding import Answer, Question, answers
 from aibench.compare.gates import Gate, gates
 from aibench.compare.overall import is_named, missing, overall, refuse_unknown
-from aibench.compare.readings import Place, Reading, places, reading, shared_state
+from aibench.compare.readings import Place, Reading, places, reading, shared_state, unlike_states
 from aibench.compare.rules import Entrant, Rules
 from aibench.compare.units import per_unit
 from aibench.compare.unlike import codes, side_state, told_apart, unlike
 from aibench.errors import Refused
 from aibench.identity import identity
 from aibench.model import (
+    CacheState,
     Comparison,
     Design,
     Difference,
@@ -119,9 +120,9 @@ class _Comparing:
         if not told:
             return
         state = shared_state(told)
-        states = [state] * len(table)
-        if "cache" in self.rules.allowed and not self.paired:
-            states = [side_state(entrant, where) for entrant in self.entrants]
+        own = [side_state(entrant, where) for entrant in self.entrants]
+        apart = "cache" in self.rules.allowed and not self.paired
+        states = own if apart else [state] * len(own)
         names = dict.fromkeys(name for read in told for name in read.metrics)
         for name in names:
             metric = next(read.metrics[name] for read in told if name in read.metrics)
@@ -141,7 +142,7 @@ class _Comparing:
                     for side in values
                 ),
                 differences=(),
-                state=" / ".join(dict.fromkeys(s.value for s in states if s)) or None,
+                state=" / ".join(dict.fromkeys(s.value for s in own if s)) or None,
                 must_have=_asked_for(self.rules, where, name),
             )  # fmt: skip
             pairs = combinations(range(len(self.entrants)), 2)
@@ -250,13 +251,13 @@ def _same_units(metric: Metric, readings: Sequence[Reading]) -> None:
             )
 
 
-def _value(read: Reading | None, name: str, state: object) -> float | str:
+def _value(read: Reading | None, name: str, state: CacheState | None) -> float | str:
     """The figure of one run, or why it has none."""
     if read is None:
         return "the plan has no such phase"
     if read.why_none:
         return read.why_none
-    if read.state != state:
+    if unlike_states(read.state, state):
         return f"the cache was {read.state.value if read.state else 'not looked at'}, not {state}"
     metric = read.metrics.get(name)
     return (

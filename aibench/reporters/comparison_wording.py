@@ -78,10 +78,15 @@ def design(document: dict[str, Any]) -> str:
 
 
 def adjusted(document: dict[str, Any]) -> str:
-    """How many figures were allowed for."""
+    """What equivalent means, and how many figures were allowed for."""
     holm = document["adjustment"] == "holm"
-    how = "Holm: any wrong answer" if holm else "Benjamini-Hochberg: the share of wrong answers"
-    return f"Answers are adjusted for the number of figures ({how} stays below the level)."
+    bounded = "any wrong answer" if holm else "the share of wrong answers"
+    name = "Holm" if holm else "Benjamini-Hochberg"
+    inner = 100 * (2 * document["confidence"] - 1)
+    return (
+        f"equivalent: the {inner:g} % interval lies within {100 * document['delta']:.3g} % either "
+        f"way; answers allow for the number of figures ({name}: {bounded} stays below the level)"
+    )
 
 
 def side_lines(document: dict[str, Any]) -> Iterable[str]:

@@ -151,10 +151,13 @@ def test_runs_of_one_side_on_different_mounts_are_refused() -> None:
 
 
 def test_seeds_and_titles_make_no_difference() -> None:
-    """Pairs have seeds of their own: that does not make them unlike."""
+    """Runs have seeds of their own: that does not make them unlike, but for those of one pair."""
     plan = build.plan(build.stage(title="Another title", repeats=1), seed=99)
-    found = fight(entrant("a", FAST), changed(entrant("b", SLOW), plan=plan))
-    assert outcomes(found) == {Outcome.FIRST_BETTER}
+    sides = entrant("a", FAST), changed(entrant("b", SLOW), plan=plan)
+    accepted = frozenset({"sequential"})
+    assert outcomes(fight(*sides, paired=False, accepted=accepted)) == {Outcome.FIRST_BETTER}
+    with pytest.raises(Refused, match="pair seed is 1 and 99"):
+        fight(*sides)
 
 
 def test_unlike_units_are_refused() -> None:
@@ -184,6 +187,23 @@ def test_pairs_whose_caches_differ_are_left_out() -> None:
     assert [f.message for f in each.dropped] == [
         "pair 3 is left out: on b the cache was warm, not cold (20261121T120003Z-demo-b00003)"
     ]
+
+
+def test_what_a_mount_hides_of_its_cache_is_never_to_its_favour() -> None:
+    """A side whose cache can't be seen can be shown to be worse than a cold one, not better."""
+
+    def unseen(which: Entrant) -> Entrant:
+        unknown = build.evidence(state=CacheState.UNKNOWN)
+        runs = tuple(
+            replace(each, samples=tuple(replace(s, evidence=unknown) for s in each.samples))
+            for each in which.runs
+        )
+        return replace(which, runs=runs)
+
+    assert outcomes(fight(entrant("a", FAST), unseen(entrant("b", SLOW)))) == {Outcome.FIRST_BETTER}
+    found = fight(unseen(entrant("a", FAST)), entrant("b", SLOW))
+    assert (outcomes(found), codes(found)) == ({Outcome.INCONCLUSIVE}, {"cache_suspect"})
+    assert {figure.state for figure in found.figures} == {"unknown / cold"}
 
 
 def test_failed_and_missing_runs_are_named() -> None:

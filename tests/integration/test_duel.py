@@ -143,6 +143,19 @@ def test_writing_is_always_anew(tmp_path: Path) -> None:
     assert ring.scratch() == []
 
 
+def test_a_duel_is_extended_once(tmp_path: Path) -> None:
+    """What its pairs leave open is given as many more as were declared, each look at 97.5 %."""
+    ring = Ring(tmp_path)
+    done = ring.duel(*QUESTION, "--extend", "1", "--delta", "0.001%", "--json")
+    assert done.code in (0, 3), done.err
+    assert done.json["pairs"] == {"declared": 3, "complete": 4, "extended": 1}
+    assert done.json["confidence"] == 0.975
+    duel = ring.records()[0].labels["duel"]
+    again = ring.do("compare", "--duel", duel, "--delta", "0.001%", "--json").json
+    assert again["figures"] == done.json["figures"]
+    assert again["pairs"] == done.json["pairs"]
+
+
 def test_a_stopped_duel_goes_on(tmp_path: Path) -> None:
     """A duel that was interrupted tells how to go on, and then measures only what is missing."""
     ring = Ring(tmp_path)

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests import lab
-from tests.integration.command import Done, Stand
+from tests.integration.command import SMALL, Done, Stand
 from tests.lab import Mounted
 from tests.labs.ledger import laboratory
+from tests.labs.mount import KINDS
 from tests.labs.tools import unless
 
 pytestmark = [pytest.mark.mounts, pytest.mark.slow, lab.requires_mounts]
@@ -118,3 +119,21 @@ def test_ext4_against_xfs(tmp_path: Path) -> None:
         assert each["outcome"] != "INCONCLUSIVE" or each["reasons"]
     assert any("fstype: ext4 on a, xfs on b" in each["message"] for each in told["differs"])
     assert stand.left_running() == []
+
+
+@unless(KINDS["sshfs"].missing())
+def test_a_local_mount_against_one_over_a_network(tmp_path: Path) -> None:
+    """What a network mount hides of its caches is told, and never makes it the better one."""
+    with (
+        laboratory() as ledger,
+        lab.loop_mount(ledger.directory) as local,
+        KINDS["sshfs"].up() as remote,
+    ):
+        stand = Stand(tmp_path, local.path)
+        done = stand.do("duel", local.path, remote.path, *SMALL, "--pairs", "3", "--json")
+    assert done.code in (0, 3), done.err
+    told = done.json
+    assert told["pairs"]["complete"] == 3
+    assert {figure["state"] for figure in told["figures"]} == {"cold / unknown"}
+    for figure in told["figures"]:
+        assert figure["differences"][0]["outcome"] in ("FIRST_BETTER", "INCONCLUSIVE")

@@ -91,8 +91,7 @@ def exit_code(comparison: Comparison, expected: str | None) -> int:
         return 0 if comparison.decided or comparison.itself else 3
     answers = [
         _fits(comparison, outcome, sides, expected)
-        for figure in comparison.figures
-        if figure.must_have or not any(each.must_have for each in comparison.figures)
+        for figure in comparison.asked
         for difference in figure.differences
         for outcome, sides in [(difference.outcome, (difference.first, difference.second))]
     ]

@@ -109,6 +109,8 @@ def command(target_a: str, target_b: str, more: tuple[str, ...], **given: Any) -
     paths = (target_a, target_b, *more)
     tell_patience(parse_duration(given["patience"]))
     itself = is_itself(paths)
+    if given["pairs"] + given["extension"] > MOST_PAIRS:
+        raise Refused(f"--pairs and --extend are more than {MOST_PAIRS} pairs together")
     check_expected(given["expect"], LETTERS[: len(paths)])
     asked = asked_of(paths, given)
     folder, remarks = _folder(given["results_dir"], asked)

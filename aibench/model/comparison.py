@@ -172,16 +172,20 @@ class Comparison:
     missing: tuple[Finding, ...] = ()
 
     @property
+    def asked(self) -> tuple[Figure, ...]:
+        """The figures that were called a must; all, where none was."""
+        return tuple(f for f in self.figures if f.must_have) or self.figures
+
+    @property
     def decided(self) -> bool:
         """Whether every figure that was asked for has an answer."""
         decisive = {Outcome.FIRST_BETTER, Outcome.SECOND_BETTER, Outcome.EQUIVALENT}
-        asked = [f for f in self.figures if f.must_have]
-        return bool(asked) and all(d.outcome in decisive for f in asked for d in f.differences)
+        found = [d.outcome for f in self.asked for d in f.differences]
+        return bool(found) and all(outcome in decisive for outcome in found)
 
     @property
     def is_settled(self) -> bool:
         """Whether more pairs would change no answer that was asked for: too few were not why."""
         lacking = {"interval_straddles", "multiplicity", "too_few_runs"}
-        asked = [f for f in self.figures if f.must_have] or self.figures
-        codes = {r.code for f in asked for d in f.differences for r in d.reasons}
+        codes = {r.code for f in self.asked for d in f.differences for r in d.reasons}
         return not codes & lacking

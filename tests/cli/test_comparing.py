@@ -43,6 +43,14 @@ def test_exit_codes(rates: tuple[tuple[float, ...], ...], expected: str | None, 
     assert exit_code(duel(*rates), expected) == code
 
 
+def test_a_screen_is_decided_by_all_figures() -> None:
+    """Where no figure is a must, the exit code is that of all of them."""
+    sides = entrant("a", FAST), entrant("b", SLOW)
+    screened = compare(sides, Rules(screen=True), paired=True)
+    assert screened.adjustment == "benjamini-hochberg"
+    assert [exit_code(screened, each) for each in (None, "a", "b")] == [0, 0, 1]
+
+
 @pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("0.05", 0.05), (" 2.5 % ", 0.025)])
 def test_shares(text: str, share: float) -> None:
     """A smallest difference is written as a percentage or as a share."""

@@ -202,6 +202,7 @@ def test_a_mount_with_itself_gives_its_noise_floor(tmp_path: Path) -> None:
     ("words", "told"),
     [
         (("--pairs", "2"), "pairs"),
+        (("--pairs", "30", "--extend", "11"), "more than 40 pairs together"),
         (("--delta", "5"), "is not a share"),
         (("--delta", "0%"), "is not a share"),
         (("--expect", "c"), "one of a, b, equivalent"),
@@ -218,7 +219,7 @@ def test_refusals(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
     """Wrong arguments are refused, with what is wrong; but for a figure nothing is measured."""
     ring = Ring(tmp_path)
     words = tuple(str(ring.other) if word == "other" else word for word in words)
-    done = ring.duel(*QUESTION[:-2], *words)
+    done = ring.duel(*QUESTION, *words)
     assert done.code == 2, done.out
     assert told in done.err
     assert len(ring.paths()) <= 2

@@ -10,7 +10,7 @@ import click
 from aibench.cli import output, results
 from aibench.cli.comparing import check_expected, decision_options, exit_code, render, rules
 from aibench.compare import Entrant, compare
-from aibench.compare.pairing import LETTERS, ended_well, entrants, pairs, place
+from aibench.compare.pairing import LETTERS, by_repeat, ended_well, entrants, pairs, place
 from aibench.compare.rules import EXTENSION, ITSELF, ONE_LOOK, PAIRS, TWO_LOOKS, WARM_UP
 from aibench.compare.unlike import NAMES
 from aibench.errors import RecordError, Refused
@@ -20,6 +20,11 @@ from aibench.store import SUFFIX, read
 
 #: Between the runs of one ``--with`` on their way through click.
 _BETWEEN = "\0"
+_ONE_RUN = Finding(
+    code="one_run",
+    message="each side is one run, so its repeats are compared: what changes from run to run is "
+    "not in the intervals",
+)
 
 
 class _Sides(click.Command):
@@ -113,6 +118,9 @@ def _of_runs(
     loaded = [[results.load(run, given["results_dir"])[0] for run in group] for group in groups]
     usable, missing = _usable(loaded)
     paired = _paired(usable)
+    notes: tuple[Finding, ...] = ()
+    if paired is None and all(len(group) == 1 for group in usable):
+        usable, notes = [list(by_repeat(group[0])) for group in usable], (_ONE_RUN,)
     sides = tuple(
         Entrant(key=LETTERS[n], runs=tuple(group), system=group[0].system if group else None)
         for n, group in enumerate(paired or usable)
@@ -120,7 +128,7 @@ def _of_runs(
     decide = rules(given, folder, confidence=ONE_LOOK, allowed=frozenset(given["allow_different"]))
     found = compare(sides, decide, paired=paired is not None)
     declared = max(map(len, usable)) if paired else 0
-    return replace(found, declared=declared, missing=(*missing, *found.missing))
+    return replace(found, declared=declared, missing=(*missing, *found.missing), notes=notes)
 
 
 def _usable(

@@ -163,6 +163,7 @@ class _Comparing:
         question = Question(
             contrast=contrast,
             better=figure.better,
+            n=min(map(len, shown)),
             logs=logarithms(*shown) if self.paired and not zero else (),
             floor=self._floor(figure, [table[i][n] for i in (first, second) for n in kept[i]]),
             must_have=figure.must_have,
@@ -216,7 +217,7 @@ class _Comparing:
         contrast = row.question.contrast
         outcome = Outcome.SIDE_BY_SIDE if self.is_unlike else answer.outcome
         found = Difference(
-            first=row.first, second=row.second, n=contrast.n if contrast else 0, outcome=outcome,
+            first=row.first, second=row.second, n=row.question.n, outcome=outcome,
             floor=row.question.floor, strong=answer.strong and not self.is_unlike,
             reasons=row.why_none or answer.reasons, caveats=answer.caveats, dropped=row.dropped,
         )  # fmt: skip

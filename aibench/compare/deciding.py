@@ -18,6 +18,10 @@ from aibench.stats.paired import Contrast
 
 #: Logarithms that agree to so many digits are the same figure in another unit.
 _SAME_DIGITS = 9
+_SEQUENTIAL = Finding(
+    code="sequential",
+    message="one side was measured after the other: drift would look like a difference",
+)
 
 
 def margin(share: float) -> float:
@@ -39,12 +43,14 @@ def percent(part: float) -> str:
 class Question:
     """One figure of two sides: what was found, and what stands in the way.
 
-    ``logs`` are the logarithms of the ratios, pair by pair, where there are pairs. ``floor`` is
-    that of the noise. ``must_have`` decides by which family of questions p is adjusted.
+    ``n`` is the number of pairs, or of runs of the side that has fewer. ``logs`` are the logarithms
+    of the ratios, pair by pair, where there are pairs. ``floor`` is that of the noise.
+    ``must_have`` decides by which family of questions p is adjusted.
     """
 
     contrast: Contrast | None
     better: str
+    n: int
     logs: tuple[float, ...] = ()
     floor: float | None = None
     must_have: bool = True
@@ -121,15 +127,17 @@ def _answer(
 ) -> Answer:
     contrast = question.contrast
     if contrast is None or p_different is None or p_alike is None or contrast.n < FEWEST_RUNS:
-        n = contrast.n if contrast else 0
-        message = f"{n} {'run of each side' if question.sequential else 'complete pairs'}: at least"
-        reason = Finding(code="too_few_runs", message=f"{message} {FEWEST_RUNS} are needed")
+        what = "runs of each side" if question.sequential else "complete pairs"
+        message = f"at least {FEWEST_RUNS} {what} are needed, and there are {question.n}"
+        reason = Finding(code="too_few_runs", message=message)
         return Answer(outcome=Outcome.INCONCLUSIVE, reasons=(reason,))
     level = 1 - rules.confidence
     outcome, reasons = _statistical(question, rules, p_different <= level, p_alike <= level)
     forbidden, caveats = _forbidding(question, rules, outcome)
     if forbidden:
         outcome, reasons = Outcome.INCONCLUSIVE, forbidden
+    if question.sequential and "sequential" not in rules.accepted:
+        outcome, reasons = Outcome.INCONCLUSIVE, (_SEQUENTIAL, *reasons)
     low, high = contrast.interval(rules.confidence)
     better = outcome in (Outcome.FIRST_BETTER, Outcome.SECOND_BETTER)
     return Answer(
@@ -201,9 +209,6 @@ def _forbidding(
     for gate, of_first in [*((g, True) for g in first), *((g, False) for g in second)]:
         closed = gate.finding.code not in rules.accepted and _forbids(gate, of_first, outcome)
         (shut if closed else told).append(gate.finding)
-    if question.sequential and "sequential" not in rules.accepted:
-        message = "one side was measured after the other: drift would look like a difference"
-        shut.insert(0, Finding(code="sequential", message=message))
     if outcome is Outcome.INCONCLUSIVE:
         return (), tuple(dict.fromkeys((*shut, *told)))
     return tuple(dict.fromkeys(shut)), tuple(dict.fromkeys(told))

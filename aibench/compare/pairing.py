@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from aibench.compare.rules import (
     DUEL,
@@ -72,6 +73,19 @@ def entrants(
 
 def _is_whole(pair: Pair, sides: Sequence[str]) -> bool:
     return all(side in pair and ended_well(pair[side]) for side in sides)
+
+
+def by_repeat(record: RunRecord) -> tuple[RunRecord, ...]:
+    """A run as one for each of its repeats, for where there is nothing else to tell its noise."""
+    numbers = sorted({sample.repeat for sample in record.samples})
+    return tuple(
+        replace(
+            record,
+            run_id=f"{record.run_id}, repeat {number + 1}",
+            samples=tuple(s for s in record.samples if s.repeat == number),
+        )
+        for number in numbers
+    )
 
 
 def ended_well(record: RunRecord) -> bool:

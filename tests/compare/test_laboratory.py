@@ -27,14 +27,19 @@ def at_most(level: float, count: int = DUELS) -> float:
 def outcome(first: Values, second: Values, rules: Rules = ANY) -> Outcome:
     """The answer of one duel."""
     question = Question(
-        contrast=of_pairs(first, second), better="higher", logs=logarithms(first, second)
+        contrast=of_pairs(first, second),
+        better="higher",
+        n=len(first),
+        logs=logarithms(first, second),
     )
     return answers([question], rules)[0].outcome
 
 
 def one_after_the_other(first: Values, second: Values) -> Outcome:
     """The answer of runs that are not paired, where the user says that nothing drifted."""
-    question = Question(contrast=of_sets(first, second), better="higher", sequential=True)
+    question = Question(
+        contrast=of_sets(first, second), better="higher", n=len(first), sequential=True
+    )
     return answers([question], Rules(delta=1e-9, accepted=frozenset({"sequential"})))[0].outcome
 
 
@@ -134,7 +139,7 @@ def test_of_many_figures_at_once_hardly_any_is_wrong() -> None:
     wrong = 0
     for figures in values:
         questions = [
-            Question(contrast=of_pairs(*sides), better="higher", logs=logarithms(*sides))
+            Question(contrast=of_pairs(*sides), better="higher", n=6, logs=logarithms(*sides))
             for sides in figures
         ]
         wrong += any(answer.outcome in BETTER for answer in answers(questions, ANY))

@@ -13,7 +13,7 @@ from aibench.floors import FILE, keep
 from aibench.floors import read as read_floors
 from aibench.model import NoiseFloor, RunRecord
 from aibench.store import read
-from tests.integration.command import Done, Stand, eventually, finished
+from tests.integration.command import SMALL, Done, Stand, eventually, finished
 
 #: A pair takes about a second.
 QUESTION = ("-w", "load-4k", "--set", "files=300", "--set", "workers=1", "--pairs", "3")
@@ -132,6 +132,23 @@ def test_the_same_runs_on_both_sides_are_refused(ring: Ring) -> None:
     assert apart.json["design"] == "sequential"
 
 
+def test_of_single_runs_the_repeats_are_compared(tmp_path: Path) -> None:
+    """Two ordinary runs give the ratio of their repeats, with no verdict and what it leaves out."""
+    stand = Stand(tmp_path)
+    words = (*SMALL, "--repeats", "3", "--set", "files=300")
+    assert {stand.run(*words).code for _ in range(2)} <= {0, 3}
+    done = stand.do("compare", stand.paths()[0], "--with", stand.paths()[1], "--json")
+    assert done.code == 3, done.err
+    told = done.json
+    assert "one_run" in {note["code"] for note in told["notes"]}
+    for figure in told["figures"]:
+        (each,) = figure["differences"]
+        assert (each["n"], each["outcome"]) == (3, "INCONCLUSIVE")
+        assert each["low"] < each["ratio"] < each["high"]
+        assert each["reasons"][0]["code"] == "sequential"
+
+
+@pytest.mark.slow
 def test_writing_is_always_anew(tmp_path: Path) -> None:
     """Of what is written each pair has contents of its own, the same on both sides."""
     ring = Ring(tmp_path)
@@ -143,6 +160,7 @@ def test_writing_is_always_anew(tmp_path: Path) -> None:
     assert ring.scratch() == []
 
 
+@pytest.mark.slow
 def test_a_duel_is_extended_once(tmp_path: Path) -> None:
     """What its pairs leave open is given as many more as were declared, each look at 97.5 %."""
     ring = Ring(tmp_path)
@@ -156,6 +174,7 @@ def test_a_duel_is_extended_once(tmp_path: Path) -> None:
     assert again["pairs"] == done.json["pairs"]
 
 
+@pytest.mark.slow
 def test_a_stopped_duel_goes_on(tmp_path: Path) -> None:
     """A duel that was interrupted tells how to go on, and then measures only what is missing."""
     ring = Ring(tmp_path)
@@ -183,6 +202,7 @@ def test_a_stopped_duel_goes_on(tmp_path: Path) -> None:
     assert ring.left_running() == []
 
 
+@pytest.mark.slow
 def test_a_mount_with_itself_gives_its_noise_floor(tmp_path: Path) -> None:
     """The floor of each figure is kept beside the records; below it no duel is fought."""
     ring = Ring(tmp_path)

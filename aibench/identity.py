@@ -7,7 +7,7 @@ keys differ can stand side by side; neither is a regression of the other.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -102,15 +102,26 @@ def target_facts(target: Target, system: System | None, environment: Environment
 def workload_facts(stage: Stage, phase: Phase) -> dict[str, Any]:
     """What makes two phases the same question: everything but titles, places and seeds."""
     parts = asdict(phase)
-    for population in (parts["population"], (parts["saving"] or {}).get("population")):
-        if population is not None:
-            del population["directory"], population["seed"]
+    for part in _populations(parts):
+        del part["directory"], part["seed"]
     return {
         "workload": stage.beside or stage.workload,
         "kind": stage.kind,
         "engine": stage.engine,
         **parts,
     }
+
+
+def _populations(parts: Any) -> Iterator[dict[str, Any]]:
+    """All parts of a phase that say which files there are, however deep."""
+    if isinstance(parts, dict):
+        if parts.keys() >= {"directory", "seed"}:
+            yield parts
+        for part in parts.values():
+            yield from _populations(part)
+    elif isinstance(parts, list | tuple):
+        for part in parts:
+            yield from _populations(part)
 
 
 def harness_version(version: str) -> str:

@@ -58,6 +58,12 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "pytest-benchmark": "aibench.reporters.benchmarkjson:render",
         "terminal": "aibench.reporters.terminal:render",
     },
+    "comparisons": {
+        "html": "aibench.reporters.comparison_html:render",
+        "json": "aibench.reporters.json:render",
+        "markdown": "aibench.reporters.comparison_markdown:render",
+        "terminal": "aibench.reporters.comparison_terminal:render",
+    },
 }
 
 _SINGULAR = {
@@ -65,6 +71,7 @@ _SINGULAR = {
     "generators": "workload kind",
     "engines": "engine",
     "reporters": "report format",
+    "comparisons": "format of a comparison",
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aibench.identity import Identity, harness_version, identity, normalised
-from aibench.model import Environment, RunRecord
+from aibench.model import Environment, RunRecord, Transform
 from aibench.store import read
 from tests import build
 
@@ -133,6 +133,17 @@ def test_workload_key() -> None:
     for phase in (build.phase(processes=4), build.phase(population=build.population(files=7))):
         assert differing(one, asking(phase)) == ["workload"]
     assert differing(one, asking(build.phase(), engine="fio")) == ["workload"]
+
+
+def test_what_is_written_is_the_same_question_with_another_seed() -> None:
+    """Pairs of a duel write contents of their own: that makes no series of its own."""
+
+    def writing(seed: int) -> RunRecord:
+        made = build.population(directory=f"scratch/{seed}", seed=seed)
+        to = Transform(output=made, cpu_ns=0, sample_bytes=1, samples_per_file=1)
+        return asking(build.phase(transform=to))
+
+    assert of(writing(1)).series == of(writing(2)).series
 
 
 def test_order_of_keys_plays_no_part() -> None:

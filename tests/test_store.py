@@ -125,6 +125,18 @@ def test_carried(tmp_path: Path) -> None:
     assert replace(found, finished_at=record.finished_at) == record
 
 
+def test_labels(tmp_path: Path) -> None:
+    """What a run belongs to is in its header; a record from before there were labels has none."""
+    record = replace(rich(), labels={"duel": "d0e1", "pair": "1", "side": "a"})
+    path = Path(written(tmp_path, record))
+    assert read(path).labels == record.labels
+    header, *rest = path.read_text().splitlines(keepends=True)
+    old = json.loads(header)
+    del old["labels"]
+    path.write_text(json.dumps(old) + "\n" + "".join(rest))
+    assert read(path).labels == {}
+
+
 def test_never_overwritten(tmp_path: Path) -> None:
     """A record is never written over another one."""
     path = written(tmp_path, rich())

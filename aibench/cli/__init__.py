@@ -22,6 +22,8 @@ _COMMANDS = {
     "doctor": "Is this machine fit to measure this mount?",
     "list": "List workloads, suites, claims, engines or formats.",
     "show": "Show one workload, claim, engine or format in full.",
+    "duel": "Which of two or more mounts is better? Interleaved pairs.",
+    "compare": "Hold records against each other: which side is better?",
     "report": "Render a record: terminal, html, markdown or json.",
     "judge": "Verdicts on claims again, from a record.",
     "impact": "Project what storage does to a training cluster.",
@@ -70,7 +72,7 @@ def commands() -> None:
 
 
 #: What may touch a target, and so may hang there.
-_TOUCHING = frozenset({"run", "plan", "doctor", "check", "verify", "clean"})
+_TOUCHING = frozenset({"run", "duel", "plan", "doctor", "check", "verify", "clean"})
 
 
 def main() -> None:

@@ -65,6 +65,13 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that decide what is done to each of several targets: all but ``--label``."""
+    for option in reversed(_PLAN_OPTIONS[:-1]):
+        command = option(command)
+    return command
+
+
 class Following(click.Command):
     """A command whose option ``following`` takes all that stands behind it, up to the next one."""
 

@@ -6,14 +6,15 @@ from itertools import combinations
 
 from aibench.compare.deciding import Answer, Question, answers
 from aibench.compare.gates import Gate, gates
-from aibench.compare.overall import missing, overall
-from aibench.compare.readings import Place, Reading, places, reading, shared_state
+from aibench.compare.overall import is_named, missing, overall, refuse_unknown
+from aibench.compare.readings import Place, Reading, places, reading, shared_state, unlike_states
 from aibench.compare.rules import Entrant, Rules
 from aibench.compare.units import per_unit
 from aibench.compare.unlike import codes, side_state, told_apart, unlike
 from aibench.errors import Refused
 from aibench.identity import identity
 from aibench.model import (
+    CacheState,
     Comparison,
     Design,
     Difference,
@@ -56,6 +57,7 @@ def compare(entrants: Sequence[Entrant], rules: Rules, *, paired: bool) -> Compa
              system=e.system)
         for e in entrants
     )  # fmt: skip
+    refuse_unknown([run for entrant in entrants for run in entrant.runs], rules)
     found = _Comparing(tuple(entrants), sides, rules, paired, bool(differs))
     figures = found.figures()
     return Comparison(
@@ -118,9 +120,9 @@ class _Comparing:
         if not told:
             return
         state = shared_state(told)
-        states = [state] * len(table)
-        if "cache" in self.rules.allowed and not self.paired:
-            states = [side_state(entrant, where) for entrant in self.entrants]
+        own = [side_state(entrant, where) for entrant in self.entrants]
+        apart = "cache" in self.rules.allowed and not self.paired
+        states = own if apart else [state] * len(own)
         names = dict.fromkeys(name for read in told for name in read.metrics)
         for name in names:
             metric = next(read.metrics[name] for read in told if name in read.metrics)
@@ -140,7 +142,7 @@ class _Comparing:
                     for side in values
                 ),
                 differences=(),
-                state=" / ".join(dict.fromkeys(s.value for s in states if s)) or None,
+                state=" / ".join(dict.fromkeys(s.value for s in own if s)) or None,
                 must_have=_asked_for(self.rules, where, name),
             )  # fmt: skip
             pairs = combinations(range(len(self.entrants)), 2)
@@ -161,6 +163,7 @@ class _Comparing:
         question = Question(
             contrast=contrast,
             better=figure.better,
+            n=min(map(len, shown)),
             logs=logarithms(*shown) if self.paired and not zero else (),
             floor=self._floor(figure, [table[i][n] for i in (first, second) for n in kept[i]]),
             must_have=figure.must_have,
@@ -214,7 +217,7 @@ class _Comparing:
         contrast = row.question.contrast
         outcome = Outcome.SIDE_BY_SIDE if self.is_unlike else answer.outcome
         found = Difference(
-            first=row.first, second=row.second, n=contrast.n if contrast else 0, outcome=outcome,
+            first=row.first, second=row.second, n=row.question.n, outcome=outcome,
             floor=row.question.floor, strong=answer.strong and not self.is_unlike,
             reasons=row.why_none or answer.reasons, caveats=answer.caveats, dropped=row.dropped,
         )  # fmt: skip
@@ -249,13 +252,13 @@ def _same_units(metric: Metric, readings: Sequence[Reading]) -> None:
             )
 
 
-def _value(read: Reading | None, name: str, state: object) -> float | str:
+def _value(read: Reading | None, name: str, state: CacheState | None) -> float | str:
     """The figure of one run, or why it has none."""
     if read is None:
         return "the plan has no such phase"
     if read.why_none:
         return read.why_none
-    if read.state != state:
+    if unlike_states(read.state, state):
         return f"the cache was {read.state.value if read.state else 'not looked at'}, not {state}"
     metric = read.metrics.get(name)
     return (
@@ -264,5 +267,4 @@ def _value(read: Reading | None, name: str, state: object) -> float | str:
 
 
 def _asked_for(rules: Rules, where: Place, name: str) -> bool:
-    names = (name, f"{where[1]}/{name}", f"{where[0]}/{where[1]}/{name}")
-    return not rules.screen and (not rules.must_have or any(n in rules.must_have for n in names))
+    return not rules.screen and (not rules.must_have or is_named(where, name, rules.must_have))

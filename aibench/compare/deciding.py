@@ -18,6 +18,10 @@ from aibench.stats.paired import Contrast
 
 #: Logarithms that agree to so many digits are the same figure in another unit.
 _SAME_DIGITS = 9
+_SEQUENTIAL = Finding(
+    code="sequential",
+    message="one side was measured after the other: drift would look like a difference",
+)
 
 
 def margin(share: float) -> float:
@@ -30,16 +34,23 @@ def share(logarithm: float) -> float:
     return math.expm1(abs(logarithm))
 
 
+def percent(part: float) -> str:
+    """``5 %``, as messages have it."""
+    return f"{100 * part:.3g} %"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """One figure of two sides: what was found, and what stands in the way.
 
-    ``logs`` are the logarithms of the ratios, pair by pair, where there are pairs. ``floor`` is
-    that of the noise. ``must_have`` decides by which family of questions p is adjusted.
+    ``n`` is the number of pairs, or of runs of the side that has fewer. ``logs`` are the logarithms
+    of the ratios, pair by pair, where there are pairs. ``floor`` is that of the noise.
+    ``must_have`` decides by which family of questions p is adjusted.
     """
 
     contrast: Contrast | None
     better: str
+    n: int
     logs: tuple[float, ...] = ()
     floor: float | None = None
     must_have: bool = True
@@ -116,15 +127,17 @@ def _answer(
 ) -> Answer:
     contrast = question.contrast
     if contrast is None or p_different is None or p_alike is None or contrast.n < FEWEST_RUNS:
-        n = contrast.n if contrast else 0
-        message = f"{n} {'run of each side' if question.sequential else 'complete pairs'}: at least"
-        reason = Finding(code="too_few_runs", message=f"{message} {FEWEST_RUNS} are needed")
+        what = "runs of each side" if question.sequential else "complete pairs"
+        message = f"at least {FEWEST_RUNS} {what} are needed, and there are {question.n}"
+        reason = Finding(code="too_few_runs", message=message)
         return Answer(outcome=Outcome.INCONCLUSIVE, reasons=(reason,))
     level = 1 - rules.confidence
     outcome, reasons = _statistical(question, rules, p_different <= level, p_alike <= level)
     forbidden, caveats = _forbidding(question, rules, outcome)
     if forbidden:
         outcome, reasons = Outcome.INCONCLUSIVE, forbidden
+    if question.sequential and "sequential" not in rules.accepted:
+        outcome, reasons = Outcome.INCONCLUSIVE, (_SEQUENTIAL, *reasons)
     low, high = contrast.interval(rules.confidence)
     better = outcome in (Outcome.FIRST_BETTER, Outcome.SECOND_BETTER)
     return Answer(
@@ -149,24 +162,28 @@ def _statistical(
         return (Outcome.FIRST_BETTER if ahead else Outcome.SECOND_BETTER), ()
     if alike and delta >= floor:
         return Outcome.EQUIVALENT, ()
-    return Outcome.INCONCLUSIVE, tuple(_why(contrast, rules, floor, differs))
+    return Outcome.INCONCLUSIVE, tuple(_why(contrast, rules, floor, differs, alike))
 
 
-def _why(contrast: Contrast, rules: Rules, floor: float, differs: bool) -> Iterator[Finding]:
+def _why(
+    contrast: Contrast, rules: Rules, floor: float, differs: bool, alike: bool
+) -> Iterator[Finding]:
     """Why figures give no answer."""
     if floor > margin(rules.delta):
+        least = math.ceil(share(floor) * 1000) / 10
         message = (
-            f"a difference of {rules.delta:.3g} is asked for, and this mount differs from itself "
-            f"by up to {share(floor):.2%}: use --delta {math.ceil(share(floor) * 1000) / 10:g}% "
-            "or more"
+            f"this mount differs from itself by up to {percent(share(floor))}, so no two are shown "
+            f"to be equivalent within {percent(rules.delta)}: use --delta {least:g}% or more"
         )
         yield Finding(code="below_noise_floor", message=message)
+        if alike:
+            return
     by_itself = contrast.p_different() <= 1 - rules.confidence
     if by_itself and not differs:
         message = "the interval excludes 1, but not for so many figures at once"
         yield Finding(code="multiplicity", message=message)
     elif differs:
-        message = f"there is a difference, and whether it reaches {rules.delta:.3g} is open"
+        message = f"there is a difference; whether it reaches {percent(rules.delta)} is open"
         yield Finding(code="interval_straddles", message=message)
     else:
         message = "the interval holds 1, and more than the smallest difference that matters"
@@ -192,9 +209,6 @@ def _forbidding(
     for gate, of_first in [*((g, True) for g in first), *((g, False) for g in second)]:
         closed = gate.finding.code not in rules.accepted and _forbids(gate, of_first, outcome)
         (shut if closed else told).append(gate.finding)
-    if question.sequential and "sequential" not in rules.accepted:
-        message = "one side was measured after the other: drift would look like a difference"
-        shut.insert(0, Finding(code="sequential", message=message))
     if outcome is Outcome.INCONCLUSIVE:
         return (), tuple(dict.fromkeys((*shut, *told)))
     return tuple(dict.fromkeys(shut)), tuple(dict.fromkeys(told))

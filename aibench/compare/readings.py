@@ -96,6 +96,14 @@ def shared_state(readings: Sequence[Reading]) -> CacheState | None:
     return CacheState.COLD if CacheState.COLD in states else next(iter(states), None)
 
 
+def unlike_states(one: CacheState | None, other: CacheState | None) -> bool:
+    """Whether it is known that bytes came from unlike places.
+
+    What is unknown is not known to be unlike: it may look better than it is, and has a gate.
+    """
+    return one is not other and CacheState.UNKNOWN not in (one, other)
+
+
 def named(record: RunRecord, why: str, code: str = "no_result") -> Finding:
     """Why a run is not among the results, with its name."""
     return Finding(code=code, message=f"{record.run_id} ({record.target.label}): {why}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from aibench.compare.readings import Place, places, reading, shared_state
+from aibench.compare.readings import Place, places, reading, shared_state, unlike_states
 from aibench.compare.rules import Entrant
 from aibench.identity import (
     client_facts,
@@ -35,8 +35,7 @@ def unlike(entrants: Sequence[Entrant], *, paired: bool) -> tuple[Finding, ...]:
     found = list(_against_first(every))
     for entrant in entrants:
         found += _within(entrant)
-    if not paired:
-        found += _caches(entrants)
+    found += _seeds(entrants) if paired else _caches(entrants)
     once: dict[str, Finding] = {}
     for finding in found:
         once.setdefault(finding.message.rpartition(" (")[0], finding)
@@ -48,7 +47,10 @@ def told_apart(entrants: Sequence[Entrant]) -> tuple[Finding, ...]:
     firsts = [entrant.runs[0] for entrant in entrants if entrant.runs]
     found = []
     for key, record in zip((e.key for e in entrants), firsts, strict=False):
-        for name, values in _differences(mount_facts(firsts[0].target), mount_facts(record.target)):
+        facts = [mount_facts(each.target) for each in (firsts[0], record)]
+        for name, values in _differences(facts[0], facts[1]):
+            if name == "alias":  # the sides are shown by their names
+                continue
             message = f"{name}: {values[0]} on {entrants[0].key}, {values[1]} on {key}"
             found.append(Finding(code="mount", message=message))
     return tuple(dict.fromkeys(found))
@@ -86,12 +88,22 @@ def _within(entrant: Entrant) -> Iterator[Finding]:
         yield from _pair("target", facts, (first, record))
 
 
+def _seeds(entrants: Sequence[Entrant]) -> Iterator[Finding]:
+    """Where the runs of one pair did not do the same in the same order."""
+    for runs in zip(*(entrant.runs for entrant in entrants), strict=True):
+        for record in runs[1:]:
+            facts = [{"seed": each.plan.seed} for each in (runs[0], record)]
+            yield from _pair("plan", facts, (runs[0], record), "pair")
+
+
 def _caches(entrants: Sequence[Entrant]) -> Iterator[Finding]:
     """Where the sides of a phase have no state of the cache in common."""
     first = entrants[0]
     for where in places([record for entrant in entrants for record in entrant.runs]):
         states = [side_state(entrant, where) for entrant in entrants]
         for entrant, state in zip(entrants[1:], states[1:], strict=True):
+            if not unlike_states(states[0], state):
+                continue
             facts = [{"state": None if each is None else each.value} for each in (states[0], state)]
             yield from _pair("cache", facts, (first.runs[0], entrant.runs[0]), " ".join(where))
 

@@ -128,6 +128,25 @@ class Overall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseFloor:
+    """By how much a figure of a mount differs from itself, at most, in one duel with itself.
+
+    ``log_ratio`` is the end of the interval that lies further from 0, of ``pairs`` pairs.
+    ``series`` is the key of what it holds for, the other texts say what that is.
+    """
+
+    series: str
+    metric: str
+    log_ratio: float
+    pairs: int
+    duel: str
+    at: str
+    target: str
+    workload: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Several targets, the same work, and which is better.
 
@@ -154,8 +173,20 @@ class Comparison:
     missing: tuple[Finding, ...] = ()
 
     @property
+    def asked(self) -> tuple[Figure, ...]:
+        """The figures that were called a must; all, where none was."""
+        return tuple(f for f in self.figures if f.must_have) or self.figures
+
+    @property
     def decided(self) -> bool:
         """Whether every figure that was asked for has an answer."""
         decisive = {Outcome.FIRST_BETTER, Outcome.SECOND_BETTER, Outcome.EQUIVALENT}
-        asked = [f for f in self.figures if f.must_have]
-        return bool(asked) and all(d.outcome in decisive for f in asked for d in f.differences)
+        found = [d.outcome for f in self.asked for d in f.differences]
+        return bool(found) and all(outcome in decisive for outcome in found)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether more pairs would change no answer that was asked for: too few were not why."""
+        lacking = {"interval_straddles", "multiplicity", "too_few_runs"}
+        codes = {r.code for f in self.asked for d in f.differences for r in d.reasons}
+        return not codes & lacking

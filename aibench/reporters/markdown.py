@@ -47,7 +47,7 @@ def _report(document: dict[str, Any]) -> Iterator[str]:
     yield ""
     if not run["counts"]:
         yield "**✗ This run does not count and meets no claim:**"
-        yield from _bullets(reason["message"] for reason in run["reasons"])
+        yield from bullets(reason["message"] for reason in run["reasons"])
         yield ""
     if document["verdicts"]:
         yield from _claims(folding.told(document["verdicts"]))
@@ -57,10 +57,10 @@ def _report(document: dict[str, Any]) -> Iterator[str]:
     yield from _warnings(document)
     if found := list(sizing.lines(document["sizing"])):
         yield f"#### {wording.SIZING}"
-        yield from _bullets(found)
+        yield from bullets(found)
         yield ""
     yield "#### What was not tested"
-    yield from _bullets(f"{gap['what']}: {gap['why']}" for gap in document["not_tested"])
+    yield from bullets(f"{gap['what']}: {gap['why']}" for gap in document["not_tested"])
     yield ""
     yield from _details(document)
 
@@ -69,20 +69,23 @@ def _headline(document: dict[str, Any]) -> str:
     return wording.headline(document["summary"], document["verdicts"])
 
 
-def _row(cells: Iterable[str]) -> str:
+def table_row(cells: Iterable[str]) -> str:
+    """One line of a table; the cells are escaped already."""
     return f"| {' | '.join(cells)} |"
 
 
 def _claims(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     if not rows:
         return
-    yield _row(("Verdict", "Claim, as printed", "Claimed", "Measured, typical [95 %]", "n", "Why"))
-    yield _row(("---", "---", "---", "---", "--:", "---"))
+    yield table_row(
+        ("Verdict", "Claim, as printed", "Claimed", "Measured, typical [95 %]", "n", "Why")
+    )
+    yield table_row(("---", "---", "---", "---", "--:", "---"))
     for row in rows:
         why = [reason["message"] for reason in row["reasons"]]
         if row["next_step"]:
             why.append(f"Next: {row['next_step']}")
-        yield _row(
+        yield table_row(
             (
                 f"**{wording.verdict(row)}**",
                 f"{escaped(row['claim'])} {escaped(row['title'])}<br>“{escaped(row['quote'])}”",
@@ -98,7 +101,7 @@ def _claims(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _folded(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     lines = list(folding.folded(rows))
     if lines:
-        yield from _bullets(lines)
+        yield from bullets(lines)
         yield ""
 
 
@@ -131,12 +134,14 @@ def _measured(row: dict[str, Any]) -> Iterator[str]:
 
 
 def _results(workloads: Iterable[dict[str, Any]]) -> Iterator[str]:
-    yield _row(("Workload, phase", "Figure", "Typical [95 %]", "n", "p50 / p99", "Cache or sync"))
-    yield _row(("---", "---", "---", "--:", "--:", "---"))
+    yield table_row(
+        ("Workload, phase", "Figure", "Typical [95 %]", "n", "p50 / p99", "Cache or sync")
+    )
+    yield table_row(("---", "---", "---", "--:", "--:", "---"))
     for workload in workloads:
         name = escaped(workload["name"])
         if workload["refusal"] is not None:
-            yield _row((name, f"– refused: {escaped(workload['refusal'])}", "", "", "", ""))
+            yield table_row((name, f"– refused: {escaped(workload['refusal'])}", "", "", "", ""))
             continue
         for phase in workload["phases"]:
             yield from _phase(f"{name}, {escaped(phase['name'])}", phase)
@@ -147,14 +152,14 @@ def _phase(name: str, phase: dict[str, Any]) -> Iterator[str]:
     first = (wording.latencies(phase), wording.state(phase))
     shown = wording.main_figures(phase)
     if not shown:
-        yield _row((name, "– nothing was measured", "", "0", *first))
+        yield table_row((name, "– nothing was measured", "", "0", *first))
     for metric in shown:
         estimate = metric["estimate"]
         text = wording.typical(estimate)
         if estimate and not phase["counts"]:
             text += " **✗ does not count**"
         title = f"{escaped(metric['title'])} {wording.ARROWS[metric['better']]}"
-        yield _row((name, title, text, str(estimate["n"] if estimate else 0), *first))
+        yield table_row((name, title, text, str(estimate["n"] if estimate else 0), *first))
         name, first = "", ("", "")
 
 
@@ -171,7 +176,7 @@ def _warnings(document: dict[str, Any]) -> Iterator[str]:
         ]
     if lines:
         yield "#### To know about these figures"
-        yield from _bullets(lines)
+        yield from bullets(lines)
         yield ""
 
 
@@ -183,7 +188,7 @@ def _limits(document: dict[str, Any]) -> Iterator[str]:
     ]
     if lines:
         yield "#### Why these figures"
-        yield from _bullets(lines)
+        yield from bullets(lines)
         yield ""
 
 
@@ -196,13 +201,14 @@ def _details(document: dict[str, Any]) -> Iterator[str]:
         f"command: {' '.join(run['command'])}",
         *(f"{key}: {value}" for key, value in document["environment"]["key"].items()),
     ]
-    yield from _bullets(facts)
+    yield from bullets(facts)
     yield ""
     yield "</details>"
     yield ""
     yield f"<sub>{' '.join(wording.LEGEND)}</sub>"
 
 
-def _bullets(lines: Iterable[str]) -> Iterator[str]:
+def bullets(lines: Iterable[str]) -> Iterator[str]:
+    """A list, its lines escaped."""
     for line in lines:
         yield f"- {escaped(line)}"

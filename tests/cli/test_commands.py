@@ -14,7 +14,7 @@ from aibench.store import Writer
 from tests import build
 
 NAMES = [
-    *("run", "plan", "doctor", "list", "show", "report", "judge", "impact"),
+    *("run", "plan", "doctor", "list", "show", "duel", "compare", "report", "judge", "impact"),
     *("check", "baseline", "history", "verify", "clean"),
 ]
 

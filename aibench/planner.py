@@ -8,7 +8,7 @@ from aibench.capacity import searched
 from aibench.definition.source import toml
 from aibench.definition.workloads import WorkloadFile
 from aibench.engine import Engine
-from aibench.errors import DefinitionError, Refused
+from aibench.errors import DefinitionError, LibraryMissing, Refused
 from aibench.formats.files import (
     directory_count,
     file_count,
@@ -81,7 +81,7 @@ def make_plan(
     for file in files:
         try:
             stage = _stage(file, options, engines, target, overrides)
-            stages += [stage, *_beside(stage, options, engines, target)]
+            stages += [stage, *(_beside(stage, options, engines, target) if stage.phases else ())]
         except DefinitionError as error:
             mistakes += error.mistakes
     if mistakes:
@@ -139,8 +139,11 @@ def _stage(
     request = Request(
         workload=workload.name, seed=options.seed, cpus=options.cpus, cache=options.cache
     )
+    missing = None
     try:
         phases = kind.phases(checked, request)
+    except LibraryMissing as error:
+        phases, missing = (), str(error)
     except ValueError as error:
         raise DefinitionError([f"{file.path}: {error}"]) from error
     stage = Stage(
@@ -151,7 +154,10 @@ def _stage(
         engine=next(iter(options.engines), kind.engine),
         repeats=options.repeats or (kind.repeats(checked) if kind.repeats else repeats),
         phases=phases,
+        refusal=missing,
     )
+    if missing:
+        return stage
     return replace(stage, refusal=_refusal(stage, engines[stage.engine], target))
 
 

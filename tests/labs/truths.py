@@ -16,8 +16,8 @@ from aibench.definition.system import load_system
 from aibench.insight import why
 from aibench.insight.facts import Facts, own_cpu_share
 from aibench.insight.thresholds import MOST
-from aibench.judge.gates import gates
 from aibench.judge.absolute import decide
+from aibench.judge.gates import gates
 from aibench.judge.trials import Trial
 from aibench.metrics import metrics
 from aibench.model import READS, RunRecord, Sample, Status, Why

@@ -14,6 +14,7 @@ from aibench.formats.format import Format, format_named
 from aibench.judge.reasons import sentence
 from aibench.model import Claim, Interpretation, Means
 from aibench.registry import names, plugin
+from aibench.reporters.prometheus import dashboard
 from aibench.units import format_value
 
 
@@ -21,7 +22,10 @@ from aibench.units import format_value
 @click.argument("name")
 @click.option("--schema", is_flag=True, help="With 'claims': the JSON Schema of claim files.")
 def command(name: str, schema: bool) -> None:
-    """Show the workload, claim, reference, engine or data format NAME in full."""
+    """Show the workload, claim, reference, engine or data format NAME in full.
+
+    'grafana' is a dashboard for what 'aibench report -f prometheus' exports.
+    """
     if schema:
         _show_schema(name)
         return
@@ -35,13 +39,15 @@ def command(name: str, schema: bool) -> None:
     elif lines := shown_reference(name, shipped_references()):
         for line in lines:
             show(line)
+    elif name == "grafana":
+        show(dashboard().rstrip())
     elif name in names("engines"):
         show(f"{name}: {(type(plugin('engines', name)()).__doc__ or '').strip()}")
     elif name in names("formats"):
         for line in _format_lines(format_named(name)):
             show(line)
     else:
-        known = ", ".join((*workloads, *claims, *names("engines"), *names("formats")))
+        known = ", ".join((*workloads, *claims, *names("engines"), *names("formats"), "grafana"))
         raise Refused(f"nothing is called {name!r}; known: {known}")
 
 

@@ -1,6 +1,7 @@
 """``aibench show``: one workload, claim, reference, engine or data format in full."""
 
 import json
+from collections.abc import Iterable
 
 import click
 
@@ -29,26 +30,28 @@ def command(name: str, schema: bool) -> None:
     if schema:
         _show_schema(name)
         return
+    for line in _lines(name):
+        show(line)
+
+
+def _lines(name: str) -> Iterable[str]:
+    """What is known of ``name``. `Refused` where nothing is called so."""
     workloads = [file.workload.name for file in shipped_workloads()]
     claims = {claim.id: claim for claim in chosen_claims(())}
     if name in workloads:
-        show(find_workload(name).text.rstrip())
-    elif name in claims:
-        for line in (*_claim_lines(claims[name]), *beside(claims[name], tuple(claims.values()))):
-            show(line)
-    elif lines := shown_reference(name, shipped_references()):
-        for line in lines:
-            show(line)
-    elif name == "grafana":
-        show(dashboard().rstrip())
-    elif name in names("engines"):
-        show(f"{name}: {(type(plugin('engines', name)()).__doc__ or '').strip()}")
-    elif name in names("formats"):
-        for line in _format_lines(format_named(name)):
-            show(line)
-    else:
-        known = ", ".join((*workloads, *claims, *names("engines"), *names("formats"), "grafana"))
-        raise Refused(f"nothing is called {name!r}; known: {known}")
+        return [find_workload(name).text.rstrip()]
+    if name in claims:
+        return [*_claim_lines(claims[name]), *beside(claims[name], tuple(claims.values()))]
+    if lines := shown_reference(name, shipped_references()):
+        return lines
+    if name == "grafana":
+        return [dashboard().rstrip()]
+    if name in names("engines"):
+        return [f"{name}: {(type(plugin('engines', name)()).__doc__ or '').strip()}"]
+    if name in names("formats"):
+        return _format_lines(format_named(name))
+    known = ", ".join((*workloads, *claims, *names("engines"), *names("formats"), "grafana"))
+    raise Refused(f"nothing is called {name!r}; known: {known}")
 
 
 def _show_schema(name: str) -> None:

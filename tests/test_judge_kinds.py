@@ -182,6 +182,15 @@ def test_growth_of_another_product_is_a_reference() -> None:
     assert (verdict.status, codes(verdict)[0]) == (Status.REFERENCE_ONLY, "other_product")
 
 
+def test_single_runs_of_another_product_leave_nothing_open() -> None:
+    """One run of each size is no growth, and of no concern where it is another product's claim."""
+    runs = [sized(n, [10 * n]) for n in (1, 2, 4)]
+    verdict = one(replace(LINEAR, product="KUAE"), *runs)
+    assert (verdict.status, codes(verdict)) == (Status.NOT_TESTABLE_HERE, ["too_few_runs"])
+    assert verdict.reasons[0].message == "1 of at least 3 runs of each number of units"
+    assert one(LINEAR, *runs).status is Status.INCONCLUSIVE
+
+
 @pytest.mark.parametrize("axis", ["clients", "workers"])
 def test_growth_over_clients_and_workers(axis: str) -> None:
     """Records of 1, 2 and 4 clients show how the rate of all of them grows, and so do workers."""

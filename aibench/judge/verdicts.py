@@ -71,7 +71,9 @@ def too_few(claim: Claim, n: int, what: str = "run") -> list[Gate]:
         return []
     return [
         Gate(
-            finding=Finding(code="too_few_runs", message=f"{n} of at least {needed} {what}s"),
+            finding=Finding(
+                code="too_few_runs", message=f"{n} of at least {counted(needed, what)}"
+            ),
             forbids_met=True,
             forbids_not_met=True,
             remedy=f"measure {counted(needed - n, what)} more",
@@ -80,8 +82,9 @@ def too_few(claim: Claim, n: int, what: str = "run") -> list[Gate]:
 
 
 def counted(n: int, what: str = "run") -> str:
-    """``1 run``, ``3 runs``."""
-    return f"1 {what}" if n == 1 else f"{n} {what}s"
+    """``1 run``, ``3 runs``, ``3 runs of each size``."""
+    noun, space, rest = what.partition(" ")
+    return f"{n} {noun}{'' if n == 1 else 's'}{space}{rest}"
 
 
 def same_product(claim: Claim, system: System | None) -> bool:

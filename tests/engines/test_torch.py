@@ -22,7 +22,7 @@ from tests.engines import files
 
 requires_torch = pytest.mark.skipif(
     TorchEngine().version() is None,
-    reason="The package torch is missing (scripts/test --torch installs it).",
+    reason="torch is missing: scripts/test --torch",
 )
 #: Real readers, and what they read.
 READS = [

@@ -1,10 +1,9 @@
 """The report for a terminal: verdicts first, then each workload, then what was not tested."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from io import StringIO
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import RenderableType
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +20,7 @@ from aibench.reporters import (
     wording,
 )
 from aibench.reporters.clean import cleaned
+from aibench.reporters.console import laid_out
 
 #: Colours of the sixteen that every terminal theme defines; the words say the same.
 _STYLES = {
@@ -41,14 +41,7 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
 
     Every text of the record is stripped of control characters before it is laid out.
     """
-    out = StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=color, no_color=not color, highlight=False,
-        color_system="standard" if color else None, markup=False, emoji=False,
-        legacy_windows=False, _environ={},
-    )  # fmt: skip
-    console.print(Group(*_report(cleaned(document))))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return laid_out(_report(cleaned(document)), width=width, color=color)
 
 
 def _report(document: dict[str, Any]) -> Iterator[RenderableType]:

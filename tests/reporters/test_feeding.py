@@ -83,8 +83,8 @@ def test_what_a_search_found() -> None:
         "90.0 %."
     )
     assert unsure.startswith(
-        "Whether 2 or 4 accelerators are fed stays open: their repeats differ too much, from below to above "
-        "90.0 %. More repeats (--repeats) narrow that"
+        "Whether 2 or 4 accelerators are fed stays open: their repeats differ too much, from below "
+        "to above 90.0 %. More repeats (--repeats) narrow that"
     )
     assert curve.startswith("Utilisation by the number of accelerators: 1: 97.0 %, 2: 89.0 %, 4: ")
     phases = workload["phases"]

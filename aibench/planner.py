@@ -20,7 +20,7 @@ from aibench.generators.kind import Request
 from aibench.generators.settings import given, kind_of, settings, unknown
 from aibench.model import READS, CachePolicy, Operation, Phase, Plan, Population, Stage, Target
 from aibench.units import format_count, format_size
-from aibench.workers.loops.feed import samples_of, share_asked, steps_asked
+from aibench.workers.loops.feed import evaluations_asked, samples_of, share_asked, steps_asked
 from aibench.workers.loops.state import HELD_BYTES
 
 # Assumptions behind the estimated time; for the user's patience only.
@@ -193,6 +193,9 @@ def _costs(stages: Sequence[Stage]) -> _Costs:
         for phase in (*stage.prepared, *stage.measured[-searched(stage) :]):
             times = stage.repeats if phase.measured else 1
             _add(costs, phase, times)
+            if phase.evaluation:
+                unmeasured = replace(phase.evaluation, measured=False)
+                _add(costs, unmeasured, times * evaluations_asked(phase))
             if phase.saving:
                 _add(costs, phase.saving, times)
                 scratch[phase.saving.population.directory] = phase.saving
@@ -262,7 +265,7 @@ def _memory(phase: Phase) -> int:
         held = phase.io_size * phase.depth
     if phase.serving:
         held = phase.io_size + largest_size(phase.population)
-    meanwhile = _memory(phase.saving) if phase.saving else 0
+    meanwhile = sum(_memory(other) for other in (phase.saving, phase.evaluation) if other)
     return phase.processes * _WORKER_BYTES + phase.slots * held + meanwhile
 
 

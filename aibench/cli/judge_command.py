@@ -6,7 +6,7 @@ import click
 
 from aibench.cli import output, results
 from aibench.cli.beside import full_document
-from aibench.cli.options import Following, chosen_claims, chosen_system
+from aibench.cli.options import Following, chosen_claims, chosen_system, groups
 from aibench.judge import judge
 
 
@@ -45,7 +45,8 @@ def command(
     inconclusive.
     """
     records = results.load_all(runs, results_dir)
-    others = results.load_all(baseline, results_dir, taken=records)
+    behind = [run for group in groups(baseline) for run in group]
+    others = results.load_all(behind, results_dir, taken=records)
     described = chosen_system(system)
     verdicts = judge(records, chosen_claims(claims), described, others)
     last = replace(records[-1], system=described or records[-1].system)

@@ -128,7 +128,8 @@ def test_a_run_counts_once(tmp_path: Path, about: list[str | Path], where: str) 
     ("arguments", "said"),
     [([], "Missing argument 'RUN...'"), (["--baseline"], "requires an argument"),
      (["--baseline", "x", "y"], "Missing argument 'RUN...'"),
-     (["x", "--baseline", "--json"], "requires an argument")],
+     (["x", "--baseline", "--json"], "requires an argument"),
+     (["x", "--baseline="], "requires an argument")],
 )  # fmt: skip
 def test_sides_that_are_not_given_are_named(arguments: list[str], said: str) -> None:
     """All that follows --baseline is baseline, and each side has at least one run."""

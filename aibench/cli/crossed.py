@@ -12,6 +12,7 @@ from aibench.cli.options import Engines
 from aibench.cli.signals import interruptible
 from aibench.crossing import comparable, crossing
 from aibench.errors import Refused, RunFailed, TargetError
+from aibench.formats.files import total_bytes
 from aibench.judge.functional import WRITTEN_THROUGH
 from aibench.model import RunRecord, System, Target
 from aibench.planner import unfit
@@ -25,7 +26,10 @@ REPEATS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossed:
-    """One data set that was read ``times`` over: bytes compared, and bytes and files wrong."""
+    """One data set of ``bytes`` that was read ``times`` over.
+
+    ``wrong_bytes`` in ``wrong_files`` are those of the reading with the most of them.
+    """
 
     directory: str
     files: int
@@ -94,10 +98,7 @@ def _shared(place: Target, origin: Target, closing: ExitStack) -> Workspace:
     for each in (origin, place):
         space = find(each.path)
         if space is None:
-            raise Refused(
-                f"there is no data of aibench's under {each.path}; write some with "
-                f"'aibench run {shlex.quote(origin.path)} -w load-imagenet'"
-            )
+            raise Refused(f"there is no data of aibench's under {each.path}\n{_write_some(origin)}")
         closing.callback(space.close)
         spaces.append(space)
     first, second = spaces
@@ -113,9 +114,12 @@ def _shared(place: Target, origin: Target, closing: ExitStack) -> Workspace:
 
 
 def _nothing(place: Target, origin: Target, left: Sequence[str]) -> str:
-    what = f"nothing under {place.path} can be compared with what was written"
-    run = f"write some with 'aibench run {shlex.quote(origin.path)} -w load-imagenet'"
-    return "\n".join([what, *(f"  {each}" for each in left), run])
+    what = f"nothing written over {origin.fstype} can be read back under {place.path}"
+    return "\n".join([what, *(f"  {each}" for each in left), _write_some(origin)])
+
+
+def _write_some(origin: Target) -> str:
+    return f"to write some: aibench run {shlex.quote(origin.path)} -w load-imagenet"
 
 
 def _counted(record: RunRecord) -> list[Crossed]:
@@ -127,9 +131,9 @@ def _counted(record: RunRecord) -> list[Crossed]:
             Crossed(
                 directory=population.directory,
                 files=population.files,
-                bytes=sum(each.bytes for each in done),
+                bytes=total_bytes(population),
                 times=len(done),
-                wrong_bytes=sum(each.wrong_bytes or 0 for each in done),
+                wrong_bytes=max((each.wrong_bytes or 0 for each in done), default=0),
                 wrong_files=max((each.errors for each in done), default=0),
             )
         )

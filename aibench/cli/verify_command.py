@@ -14,6 +14,7 @@ from aibench.cli.signals import interruptible
 from aibench.cli.supervisor import tell_patience
 from aibench.errors import Refused, TargetError
 from aibench.probes import mounts
+from aibench.reporters.wording import counted
 from aibench.units import format_count, format_size, parse_duration
 from aibench.workspace import find
 
@@ -61,7 +62,7 @@ def command(target: str, written: str | None, patience: str, as_json: bool, **gi
     judge' holds it against claims on several protocols.
 
     Exit code 0 when every byte is as written; 1 when one is wrong, and the first one is named;
-    3 when a data set could not be compared, because it is not complete.
+    3 when a data set could not be compared, and why is told.
     """
     patience_ns = parse_duration(patience)
     tell_patience(patience_ns)
@@ -136,16 +137,18 @@ def _cross(
             show(_crossed_line(one))
         for each in left:
             show(f"-      {each}")
+    wrong = any(one.wrong_bytes for one in found)
+    if wrong:
+        say(f"to name the first wrong byte: aibench verify {shlex.quote(target)}")
     say(f"record  {shlex.quote(path)}")
-    say(f"to judge by it: aibench judge {shlex.quote(path)}")
-    if any(one.wrong_bytes for one in found):
-        raise SystemExit(1)
-    raise SystemExit(3 if left else 0)
+    say(f"to judge claims by it: aibench judge {shlex.quote(path)}")
+    raise SystemExit(1 if wrong else 3 if left else 0)
 
 
 def _crossed_line(one: "Crossed") -> str:
-    size = f"{format_count(one.files)} files, read {one.times} times, {format_size(one.bytes)}"
+    size = f"{format_count(one.files)} files, {format_size(one.bytes)}"
+    readings = counted(one.times, "reading")
     if not one.wrong_bytes:
-        return f"ok     {one.directory}: {size}, every byte as written"
-    wrong = f"{format_count(one.wrong_bytes)} bytes in {format_count(one.wrong_files)} files"
-    return f"WRONG  {one.directory}: {size}; {wrong} are wrong"
+        return f"ok     {one.directory}: {size}, as written in {readings}"
+    wrong = f"{counted(one.wrong_bytes, 'byte')} in {counted(one.wrong_files, 'file')}"
+    return f"WRONG  {one.directory}: {wrong} wrong, of {size}"

@@ -70,6 +70,9 @@ def test_bytes_over_two_protocols(tmp_path: Path) -> None:
         path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
         wrong = other.do("verify", served, *through, "--system", described)
         assert (wrong.code, wrong.out.startswith("WRONG")) == (1, True), wrong.err
+        assert "1 byte in 1 file wrong, of 500 files" in wrong.out
+        named = other.do("verify", served)
+        assert (named.code, f"{path.name}: the byte at offset 0 is wrong" in named.out) == (1, True)
         assert verdict(stand, "HX-14") == ("NOT_MET", "wrong_bytes")
         assert stand.left_running() == []
 

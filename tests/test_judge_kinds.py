@@ -551,6 +551,9 @@ def test_right_bytes_on_another_product_are_a_reference() -> None:
     """Right bytes here say nothing of a product that was not measured."""
     verdict = one(RIGHT, compared(0, 0, 0, system=None))
     assert (verdict.status, codes(verdict)[0]) == (Status.REFERENCE_ONLY, "no_system")
+    assert verdict.reasons[0].message.startswith(
+        "reference only: what came back wrong is 0 B, exactly at the figure (0 B"
+    )
 
 
 # --- what only a model reaches, and what nothing does

@@ -168,7 +168,8 @@ class Runner:
             total_bytes=int(total_bytes(population) * share),
         )
         self.listen(step, 0, 0)
-        with dataset.writing(self.workspace, population, known) as journal:
+        through = self.target.fstype
+        with dataset.writing(self.workspace, population, known, through) as journal:
             PosixEngine().generate(
                 phase, self._site(seed), self._report(step), known.missing, journal
             )

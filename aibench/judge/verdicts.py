@@ -112,8 +112,10 @@ def reference(
     where = "above" if value > figure else "below" if value < figure else "exactly at"
     apparent = Side.GOOD if (value >= figure) is (better(claim) == "higher") else Side.BAD
     of = format_value(figure, claim.unit) + ("" if claim.whole_system else f" per {claim.scope}")
-    share = f", {format_value(value / figure, '1')} of the figure ({of})" if figure else f" ({of})"
-    relation = f"reference only: {what} {format_value(value, claim.unit)}{share}, {where} it"
+    held = f"{where} the figure ({of})"
+    if figure:
+        held = f"{format_value(value / figure, '1')} of the figure ({of}), {where} it"
+    relation = f"reference only: {what} {format_value(value, claim.unit)}, {held}"
     if system is None:
         why = Finding(code="no_system", message=f"{relation}; no system file says what it is")
     else:

@@ -11,6 +11,7 @@ from rich.text import Text
 from aibench.reporters import (
     alternating,
     asking,
+    belonging,
     feeding,
     folding,
     sizing,
@@ -69,12 +70,28 @@ def _head(document: dict[str, Any]) -> Iterator[RenderableType]:
         facts.add_row(
             "client", Text(", ".join(f"{k} {wording.fact(k, v)}" for k, v in key.items()))
         )
+    if told := belonging.belonging(run["labels"]):
+        facts.add_row("labels", Text(told))
     yield facts
+    yield from _judged(document)
     if not run["counts"]:
         yield Text("\n✗ This run does not count and meets no claim:", style="bold red")
         yield _bullets(reason["message"] for reason in run["reasons"])
     if run["warnings"]:
         yield _bullets(warning["message"] for warning in run["warnings"])
+
+
+def _judged(document: dict[str, Any]) -> Iterator[RenderableType]:
+    """The runs that were judged together, where they are several."""
+    if not document["judged"]:
+        return
+    yield Text(f"\n{belonging.heading(document)}:")
+    each = Table.grid(padding=(0, 2, 0, 0))
+    each.add_column(style="dim", no_wrap=True)
+    each.add_column(overflow="fold")
+    for side, told in belonging.rows(document):
+        each.add_row(side, Text(told))
+    yield each
 
 
 def _section(title: str) -> Iterator[RenderableType]:

@@ -57,8 +57,13 @@ def _unhindered(phase: Phase) -> Phase:
 
 
 def _without_stops(phase: Phase) -> Phase:
-    """``phase`` with nothing that is done beside loading, or that its accelerators stop for."""
-    asked = phase.accelerators and replace(phase.accelerators, save_every=0, evaluate_every=0)
+    """``phase`` with nothing that is done beside loading, or that its accelerators stop for.
+
+    Its epochs follow each other at once, for as long as it is to go on.
+    """
+    asked = phase.accelerators
+    if asked:
+        asked = replace(asked, save_every=0, evaluate_every=0, epochs=1, persistent=True)
     return replace(phase, accelerators=asked, saving=None, evaluation=None)
 
 

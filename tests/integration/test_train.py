@@ -18,7 +18,7 @@ def test_a_run_with_accelerators(tmp_path: Path) -> None:
     """Each level is measured, with steps that add up, and the report says how many were fed."""
     stand = Stand(tmp_path)
     done = stand.run(*WORDS)
-    assert done.code == 0, done.err
+    assert done.code in (0, 3), done.err  # what is said of claims depends on what else runs
     record = stand.record()
     assert [sample.phase for sample in record.samples] == ["accelerators-1", "accelerators-2"]
     for count, sample in enumerate(record.samples, start=1):
@@ -41,7 +41,7 @@ def test_a_search_and_its_plan(tmp_path: Path) -> None:
     planned = " ".join(stand.do("plan", tmp_path, *words).out.split())
     assert "up to 5 accelerators: a search tries at most 5 of these 5 levels" in planned
     done = stand.run(*words)
-    assert done.code == 0, done.err
+    assert done.code in (0, 3), done.err  # what is said of claims depends on what else runs
     record = stand.record()
     tried = [sample.phase for sample in record.samples]
     assert tried[0] == "accelerators-1"
@@ -54,7 +54,7 @@ def test_a_training_with_checkpoints(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     saved = "checkpoint={every=5, mode='durable', parameters=100000, ranks=2, shards=1, keep=1}"
     done = stand.run(*WORDS, "--set", "accelerators=[1]", "--set", saved)
-    assert done.code == 0, done.err
+    assert done.code in (0, 3), done.err  # what is said of claims depends on what else runs
     alone, fed = stand.record().samples
     assert (alone.phase, fed.phase) == ("checkpoint-alone", "accelerators-1")
     training = fed.measurement.training
@@ -73,3 +73,54 @@ def test_a_plan_names_the_loaders(tmp_path: Path) -> None:
     """A plan tells accelerators and loaders of each phase."""
     done = Stand(tmp_path).do("plan", tmp_path, *WORDS)
     assert "accelerators-2: 64 files of 20.0 kB, 2 × 2 loaders on" in " ".join(done.out.split())
+
+
+def test_a_run_that_stops_for_evaluations_and_checkpoints(tmp_path: Path) -> None:
+    """Epochs, evaluations and checkpoints of one training are done, told, and leave no scratch."""
+    stand = Stand(tmp_path)
+    (tmp_path / "stops.toml").write_text("""\
+name = "stops"
+title = "A training that stops"
+imitates = "A training with epochs, checkpoints and evaluations."
+kind = "train"
+
+[params]
+files = 160
+size = "10kB"
+sizes = "fixed"
+compute = "5ms"
+batch = 4
+epochs = 2
+accelerators = [2]
+cache = "as-found"
+evaluation = { every = 20, files = 40 }
+checkpoint = { every = 15, ranks = 2, shards = 1, parameters = 100_000 }
+""")
+    words = ("-w", tmp_path / "stops.toml", "--repeats", "1")
+    planned = " ".join(stand.do("plan", tmp_path, *words).out.split())
+    assert "after each 20 steps an evaluation of 40 files" in planned
+    done = stand.run(*words)
+    assert done.code in (0, 3), done.err  # what is said of claims depends on what else runs
+    training = stand.record().samples[-1].measurement.training
+    assert training is not None
+    assert len(training.checkpoints) == 2  # after 15 and 30 of 40 steps
+    assert (training.evaluations, training.evaluated_bytes) == (1, 400_000)
+    for one in training.accelerators:
+        assert one.steps == 40
+        assert min(one.evaluation_ns, one.checkpoint_ns) > 0
+    told = " ".join(done.out.split())
+    assert "stops for checkpoints and evaluations included" in told
+    assert "an evaluation took" in told
+    assert not stand.scratch()
+
+
+def test_loaders_that_are_forked_anew_for_each_epoch(tmp_path: Path) -> None:
+    """A run with them measures all epochs, after it has calibrated the harness."""
+    stand = Stand(tmp_path)
+    more = ("--set", "accelerators=[1]", "--set", "epochs=2", "--set", "persistent=false")
+    done = stand.run(*WORDS, *more, "--set", "compute=5ms")
+    assert done.code in (0, 3), done.err  # what is said of claims depends on what else runs
+    training = stand.record().samples[-1].measurement.training
+    assert training is not None
+    assert [one.steps for one in training.accelerators] == [32]
+    assert not stand.left_running()

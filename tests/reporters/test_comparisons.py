@@ -47,7 +47,7 @@ def rendered(comparison: Comparison, form: str, **options: Any) -> str:
     text: str = plugin("comparisons", form)(comparison_document(comparison), **options)
     for name in ("report.css", "report.js"):
         text = text.replace((TEMPLATES / name).read_text(), f"/* {name} */")
-    text = re.sub(r"script-src [^;]*;", "script-src HASHES;", text)
+    text = re.sub(r"script-src .*?; style-src", "script-src HASHES; style-src", text)
     return text.replace(plotly_source(), "/* plotly */")
 
 

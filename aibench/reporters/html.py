@@ -20,12 +20,14 @@ from aibench.reporters import (
     folding,
     sizing,
     soaking,
+    spread,
     steadiness,
     sweep,
     wording,
 )
 from aibench.reporters.clean import cleaned
 from aibench.reporters.meanwhile import meanwhile
+from aibench.reporters.overtime import overtime
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Characters that could end a script element or a line of script, as JSON may write them too.
@@ -34,8 +36,9 @@ _PLOTS = {
     "soak": ("Throughput over the whole soak", soaking.whole),
     "throughput": ("Throughput over time", figures.throughput),
     "meanwhile": ("Throughput, and the client meanwhile", meanwhile),
+    "overtime": ("Latency over time", overtime),
     "latency": ("Latency by share of operations", figures.latency),
-    "workers": ("Spread over the workers", figures.workers),
+    "workers": ("Spread over the workers, first and last done", spread.spread),
 }
 
 
@@ -122,6 +125,7 @@ def _environment() -> Environment:
     }  # fmt: skip
     environment.filters["tools"] = _tools
     environment.filters["evidence"] = _evidence
+    environment.filters["hosts"] = spread.hosts
     environment.filters["steadiness"] = steadiness.sentence
     return environment
 

@@ -78,14 +78,15 @@ def _figures(
 
 
 def _figure(each: dict[str, Any], part: dict[str, Any], run: dict[str, Any]) -> Figure:
-    """The history of the series, with the session that was checked marked in it."""
+    """The history of the series with this run marked in it, and what was expected of it."""
     own = {
         "run": run["id"], "at": run["started_at"], "value": each["value"],
         "printed": each["printed"], "n": each["n"], "confirms": "",
     }  # fmt: skip
     others = [session for session in part["sessions"] if session["run"] != run["id"]]
     sessions = sorted([*others, own], key=lambda session: str(session["at"]))
-    found = trends_html.figure(part | {"sessions": sessions})
+    limits = None if each["low"] is None else {"low": each["low"], "high": each["high"]}
+    found = trends_html.figure(part | {"sessions": sessions, "expected": limits})
     place = found["data"][0]["x"].index(run["started_at"])
     mark = {
         "x": [run["started_at"]],
@@ -102,7 +103,8 @@ def _figure(each: dict[str, Any], part: dict[str, Any], run: dict[str, Any]) -> 
 
 def _told(part: dict[str, Any] | None) -> Sequence[str]:
     """What the history knows of a series: changes with what changed with them, decisions, drift."""
-    return tuple(trends.sentences(part)) if part else ()
+    # What the next session could show is no matter here: the gate says what this one could.
+    return tuple(trends.sentences(part | {"unstable": False})) if part else ()
 
 
 @cache
@@ -112,5 +114,10 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     environment.globals |= {"w": wording, "sentence": checks.sentence, "told": _told}
-    environment.globals |= {"headline": checks.headline, "roles": _ROLES, "answers": _ANSWERS}
+    environment.globals |= {
+        "headline": checks.headline,
+        "roles": _ROLES,
+        "change": checks.change,
+        "answers": _ANSWERS,
+    }
     return environment

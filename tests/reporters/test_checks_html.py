@@ -54,6 +54,8 @@ def test_a_loss_shows_its_ladder_and_its_history() -> None:
     assert figure["data"][-1]["name"] == "this run: suspect, not confirmed"
     assert figure["data"][-1]["x"] == [records[-1].started_at]
     assert figure["layout"]["yaxis"]["range"][0] == 0
+    band = next(shape for shape in figure["layout"]["shapes"] if shape["type"] == "rect")
+    assert figure["data"][-1]["y"][0] < band["y0"] < 1 < band["y1"]
 
 
 def test_gains_come_after_losses_and_silence_is_explained() -> None:
@@ -64,6 +66,7 @@ def test_gains_come_after_losses_and_silence_is_explained() -> None:
     quiet = text_of(page(nights([*QUIET, 1.0])))
     assert "4 with no regression" in quiet
     assert "statistics, · silent" in quiet
+    assert checks.change(0.99999) == "0.0%"
 
 
 def test_too_little_history_is_listed() -> None:

@@ -15,6 +15,7 @@ from aibench.reporters import (
     alternating,
     asking,
     beside,
+    conditions,
     feeding,
     figures,
     folding,
@@ -125,6 +126,8 @@ def _environment() -> Environment:
     }  # fmt: skip
     environment.filters["tools"] = _tools
     environment.filters["evidence"] = _evidence
+    environment.filters["compared"] = conditions.summary
+    environment.globals["states"] = conditions.WORDS
     environment.filters["hosts"] = spread.hosts
     environment.filters["steadiness"] = steadiness.sentence
     return environment

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import shlex
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -57,7 +58,7 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
         document=shown,
         told=folding.told(shown["verdicts"]),
         folded=tuple(folding.folded(shown["verdicts"])),
-        sized=tuple(sizing.lines(shown["sizing"])),
+        sized=tuple(sizing.lines(shown["sizing"], divided=False)),
         plots=_places(drawn),
         figures=embedded({name: figure for name, (_, figure) in drawn.items()}),
         css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
@@ -128,6 +129,7 @@ def _environment() -> Environment:
     environment.filters["evidence"] = _evidence
     environment.filters["compared"] = conditions.summary
     environment.globals["states"] = conditions.WORDS
+    environment.filters["shell"] = shlex.join
     environment.filters["hosts"] = spread.hosts
     environment.filters["steadiness"] = steadiness.sentence
     return environment

@@ -139,7 +139,7 @@ def _scale(
 
 
 def summary(found: Sequence[dict[str, Any]]) -> str:
-    """``Conditions, claimed and tested: 1 differs, 8 not stated``; empty for none."""
+    """``Conditions: 1 differs, 8 not stated``; empty for none."""
     counts = {state: sum(each["state"] == state for each in found) for state in WORDS}
     parts = [f"{n} {WORDS[state][2:]}" for state, n in counts.items() if n]
-    return f"Conditions, claimed and tested: {', '.join(parts)}" if parts else ""
+    return f"Conditions: {', '.join(parts)}" if parts else ""

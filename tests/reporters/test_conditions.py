@@ -43,7 +43,7 @@ def test_what_differs_is_marked_and_stands_first() -> None:
     assert rows["stated in words"] == ("up to 40 GB/s", None, "unknown")
     assert next(iter(rows)) == "block"
     told = summary([{"state": state} for *_, state in rows.values()])
-    assert told.startswith("Conditions, claimed and tested: 1 differs, 1 the same, 3 to be read, ")
+    assert told.startswith("Conditions: 1 differs, 1 the same, 3 to be read, ")
 
 
 def test_the_product_is_a_condition() -> None:

@@ -107,5 +107,10 @@ document.documentElement.dataset.plots = ids.length;
 drawEach(ids.filter(near), current());
 ids.filter((id) => !drawn.has(id)).forEach((id) => coming.observe(document.getElementById(id)));
 dark.addEventListener("change", () => drawEach([...drawn], current()));
-window.addEventListener("beforeprint", () => drawEach(ids, LIGHT));
-window.addEventListener("afterprint", () => drawEach([...drawn], current()));
+// Paper can't be unfolded: what belongs to a verdict is printed open.
+const folded = document.querySelectorAll(".claims details:not([open])");
+function unfold(open) {
+  folded.forEach((part) => { part.open = open; });
+}
+window.addEventListener("beforeprint", () => { unfold(true); drawEach(ids, LIGHT); });
+window.addEventListener("afterprint", () => { unfold(false); drawEach([...drawn], current()); });

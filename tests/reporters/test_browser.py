@@ -116,7 +116,7 @@ def test_every_plot_is_drawn_with_no_network_and_no_error(
     seen = opened(render(document(record, judged)), tmp_path, profile, *options)
     assert (seen.console, seen.errors) == ([], [])
     assert seen.scheme == ("dark" if dark else "light")
-    assert seen.plots == {"many": 45, "missing": 0, "interrupted": 3, "burst": 4}[name]
+    assert seen.plots == {"many": 56, "missing": 0, "interrupted": 4, "burst": 4}[name]
     assert seen.drawn >= seen.plots
 
 
@@ -125,7 +125,7 @@ def test_a_hostile_record_runs_no_script(tmp_path: Path, profile: Path) -> None:
     text = render(document(hostile.hostile(), [hostile.hostile_verdict()]))
     seen = opened(text, tmp_path, profile)
     assert (seen.console, seen.errors) == ([], [])
-    assert seen.plots == 5
+    assert seen.plots == 6
     assert seen.title.startswith("aibench")
 
 

@@ -8,6 +8,7 @@
     |   |-- TargetError         2  the target is missing, read-only or not what was asked for
     |   |-- WorkspaceError      2  the directory on the target is not aibench's, or is in use
     |   |-- RecordError         2  a record can't be read
+    |   |-- LibraryMissing      2  a format needs a package that is not installed
     |   `-- UnitError           2  a size, rate or time can't be parsed
     `-- RunFailed               4  the run began and could not end well
         |-- WorkerFailed        4  a worker process or the tool that does the I/O failed
@@ -66,6 +67,12 @@ class UnitError(Refused, ValueError):
     """A size, rate, count or time can't be parsed."""
 
     code = "unit"
+
+
+class LibraryMissing(Refused, ValueError):
+    """A workload's format needs a package that is not installed; other workloads can go on."""
+
+    code = "library_missing"
 
 
 class RunFailed(AibenchError):

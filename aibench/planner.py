@@ -8,7 +8,7 @@ from aibench.capacity import searched
 from aibench.definition.source import toml
 from aibench.definition.workloads import WorkloadFile
 from aibench.engine import Engine
-from aibench.errors import DefinitionError, Refused
+from aibench.errors import DefinitionError, LibraryMissing, Refused
 from aibench.formats.files import (
     directory_count,
     file_count,
@@ -20,7 +20,7 @@ from aibench.generators.kind import Request
 from aibench.generators.settings import given, kind_of, settings, unknown
 from aibench.model import READS, CachePolicy, Operation, Phase, Plan, Population, Stage, Target
 from aibench.units import format_count, format_size
-from aibench.workers.loops.feed import samples_of, share_asked, steps_asked
+from aibench.workers.loops.feed import evaluations_asked, samples_of, share_asked, steps_asked
 from aibench.workers.loops.state import HELD_BYTES
 
 # Assumptions behind the estimated time; for the user's patience only.
@@ -81,7 +81,7 @@ def make_plan(
     for file in files:
         try:
             stage = _stage(file, options, engines, target, overrides)
-            stages += [stage, *_beside(stage, options, engines, target)]
+            stages += [stage, *(_beside(stage, options, engines, target) if stage.phases else ())]
         except DefinitionError as error:
             mistakes += error.mistakes
     if mistakes:
@@ -139,8 +139,11 @@ def _stage(
     request = Request(
         workload=workload.name, seed=options.seed, cpus=options.cpus, cache=options.cache
     )
+    missing = None
     try:
         phases = kind.phases(checked, request)
+    except LibraryMissing as error:
+        phases, missing = (), str(error)
     except ValueError as error:
         raise DefinitionError([f"{file.path}: {error}"]) from error
     stage = Stage(
@@ -151,7 +154,10 @@ def _stage(
         engine=next(iter(options.engines), kind.engine),
         repeats=options.repeats or (kind.repeats(checked) if kind.repeats else repeats),
         phases=phases,
+        refusal=missing,
     )
+    if missing:
+        return stage
     return replace(stage, refusal=_refusal(stage, engines[stage.engine], target))
 
 
@@ -187,6 +193,9 @@ def _costs(stages: Sequence[Stage]) -> _Costs:
         for phase in (*stage.prepared, *stage.measured[-searched(stage) :]):
             times = stage.repeats if phase.measured else 1
             _add(costs, phase, times)
+            if phase.evaluation:
+                unmeasured = replace(phase.evaluation, measured=False)
+                _add(costs, unmeasured, times * evaluations_asked(phase))
             if phase.saving:
                 _add(costs, phase.saving, times)
                 scratch[phase.saving.population.directory] = phase.saving
@@ -256,7 +265,7 @@ def _memory(phase: Phase) -> int:
         held = phase.io_size * phase.depth
     if phase.serving:
         held = phase.io_size + largest_size(phase.population)
-    meanwhile = _memory(phase.saving) if phase.saving else 0
+    meanwhile = sum(_memory(other) for other in (phase.saving, phase.evaluation) if other)
     return phase.processes * _WORKER_BYTES + phase.slots * held + meanwhile
 
 

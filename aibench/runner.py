@@ -51,8 +51,15 @@ def _unhindered(phase: Phase) -> Phase:
     """``phase`` for as long as a calibration takes, as fast as it can be."""
     asked = phase.accelerators
     if asked:
-        asked = replace(asked, compute_ns=0, distribution="fixed", listed=(), steps=0, save_every=0)
-    return replace(phase, runtime_ns=_CALIBRATION_NS, rate=0.0, accelerators=asked, saving=None)
+        asked = replace(asked, compute_ns=0, distribution="fixed", listed=(), steps=0)
+    alone = _without_stops(replace(phase, accelerators=asked))
+    return replace(alone, runtime_ns=_CALIBRATION_NS, rate=0.0)
+
+
+def _without_stops(phase: Phase) -> Phase:
+    """``phase`` with nothing that is done beside loading, or that its accelerators stop for."""
+    asked = phase.accelerators and replace(phase.accelerators, save_every=0, evaluate_every=0)
+    return replace(phase, accelerators=asked, saving=None, evaluation=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +168,8 @@ class Runner:
             total_bytes=int(total_bytes(population) * share),
         )
         self.listen(step, 0, 0)
-        with dataset.writing(self.workspace, population, known) as journal:
+        through = self.target.fstype
+        with dataset.writing(self.workspace, population, known, through) as journal:
             PosixEngine().generate(
                 phase, self._site(seed), self._report(step), known.missing, journal
             )
@@ -210,9 +218,9 @@ class Runner:
         if asked is None:
             return None
         long = min(max(_STEPS * asked.compute_ns, _CALIBRATION_NS), _LONGEST_NS)
-        unbounded = replace(asked, steps=0, save_every=0)
-        bounded = replace(phase, runtime_ns=long, accelerators=unbounded, saving=None)
-        training = NullEngine().run(bounded, self._site(seed), lambda *_: None).training
+        bounded = _without_stops(replace(phase, accelerators=replace(asked, steps=0)))
+        long_enough = replace(bounded, runtime_ns=long)
+        training = NullEngine().run(long_enough, self._site(seed), lambda *_: None).training
         return training and replace(training, series=None)
 
     def _sample(

@@ -20,6 +20,7 @@ from aibench.model import (
 )
 from aibench.probes import cache, delivered, nfsstats, telemetry
 from aibench.probes.evidence import classify
+from aibench.workers.loops.feed import samples_of
 from aibench.workspace import Workspace
 
 #: How many files are looked at for residency: all of a small set, a random sample of a large one.
@@ -114,7 +115,7 @@ class Watch:
         return classify(
             policy=self.phase.cache,
             target=self.target,
-            asked_bytes=measured.bytes,
+            asked_bytes=measured.bytes + evaluated_bytes(self.phase, measured),
             residency=self.residency,
             passed=self.counter.since(self.before),
             counter=self.counter,
@@ -130,9 +131,22 @@ def _looked_at(fd: int, population: Population, seed: int) -> cache.Residency:
 
 
 def _beside(phase: Phase) -> tuple[Population, ...]:
-    """What a phase reads besides its own files: the data set that a resume goes on with."""
-    dataset = phase.resume.dataset if phase.resume else None
-    return (dataset.population,) if dataset else ()
+    """What a phase reads besides its own files: for evaluations, or what a resume goes on with."""
+    others = (phase.evaluation, phase.resume.dataset if phase.resume else None)
+    return tuple(other.population for other in others if other)
+
+
+def evaluated_bytes(phase: Phase, measured: Measurement) -> int:
+    """The bytes that storage has to deliver for evaluations.
+
+    Each evaluation reads the same, so what the caches keep of the first is there for the next. That
+    of all counts where training data were read again too: else one could hide the other.
+    """
+    training = measured.training
+    if training is None or not training.evaluations:
+        return 0
+    once = measured.operations <= samples_of(phase)
+    return training.evaluated_bytes // (training.evaluations if once else 1)
 
 
 def _names(population: Population) -> Iterator[str]:

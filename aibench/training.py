@@ -8,7 +8,8 @@ def utilisation(training: Training) -> float | None:
     """The share of their time that accelerators computed, in the mean; None for a single step.
 
     Of each: its compute time over all its time, from the end of its first step to that of its
-    last, without stops for checkpoints. Waiting for batches, and at barriers, is in the latter.
+    last, without stops for checkpoints and evaluations. Waiting for batches, and at barriers, is in
+    the latter.
     """
     shares = [each.compute_ns / each.fed_ns for each in training.accelerators if each.fed_ns > 0]
     every = bool(shares) and len(shares) == len(training.accelerators)
@@ -16,7 +17,7 @@ def utilisation(training: Training) -> float | None:
 
 
 def goodput(training: Training) -> float | None:
-    """The share of all their time that accelerators computed, where stops for checkpoints count.
+    """The share of all their time that accelerators computed, where all stops count.
 
     From the end of the first step to that of the last; None for a single step.
     """
@@ -73,23 +74,48 @@ def fed(phase: Phase, measured: Measurement) -> list[Metric]:
                better="higher", main=True),
         Metric(name="nominal_bandwidth", title="nominal bandwidth", value=nominal, unit="B/s",
                better="higher"),
+        *_stopped(phase, training),
         *_saved(training, measured),
     ]  # fmt: skip
 
 
-def _saved(training: Training, measured: Measurement) -> list[Metric]:
-    """What checkpoints cost the accelerators, and how busy they were while one was written."""
-    if training.while_saving is None or training.others is None:
-        return []
+def _stopped(phase: Phase, training: Training) -> list[Metric]:
+    """The share of all time that is left for computing where accelerators stop in between."""
     each = training.accelerators
     whole = sum(one.end_ns - one.first_step_ns for one in each)
-    stopped = sum(one.checkpoint_ns for one in each)
+    shares = [
+        ("checkpoint", phase.saving, sum(one.checkpoint_ns for one in each)),
+        ("evaluation", phase.evaluation, sum(one.evaluation_ns for one in each)),
+    ]
+    found = [
+        Metric(name=f"{name}_share", title=f"{name} share", unit="share", better="lower",
+               value=stopped / whole if whole else None, main=True)
+        for name, other, stopped in shares if other is not None
+    ]  # fmt: skip
+    useful = Metric(name="goodput", title="goodput", value=goodput(training), unit="share",
+                    better="higher", main=True)  # fmt: skip
+    return [useful, *found, *_evaluated(training)] if found else []
+
+
+def _evaluated(training: Training) -> list[Metric]:
+    """How long an evaluation took in the mean, and what was read for all over all their time."""
+    stopped = max((one.evaluation_ns for one in training.accelerators), default=0)
+    if not training.evaluations or not stopped:
+        return []
+    return [
+        Metric(name="evaluation_time", title="time of an evaluation, in the mean", unit="ns",
+               better="lower", value=stopped / training.evaluations),
+        Metric(name="evaluation_bandwidth", title="read bandwidth of evaluations", unit="B/s",
+               better="higher", value=per_second(training.evaluated_bytes, stopped)),
+    ]  # fmt: skip
+
+
+def _saved(training: Training, measured: Measurement) -> list[Metric]:
+    """How busy accelerators were while a checkpoint was written, and otherwise."""
+    if training.while_saving is None or training.others is None:
+        return []
     rate = per_second(training.saved_bytes, measured.elapsed_ns)
     return [
-        Metric(name="goodput", title="goodput", value=goodput(training), unit="share",
-               better="higher", main=True),
-        Metric(name="checkpoint_share", title="checkpoint share", unit="share", better="lower",
-               value=stopped / whole if whole else None, main=True),
         _busy("utilisation_while_saving", "utilisation while saving", training.while_saving),
         _busy("utilisation_not_saving", "utilisation while not saving", training.others),
         Metric(name="save_bandwidth", title="save bandwidth, over all", value=rate, unit="B/s",

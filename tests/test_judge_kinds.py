@@ -19,6 +19,7 @@ from aibench.model import (
     ClaimKind,
     ClusterModel,
     Conditions,
+    Evidence,
     Interpretation,
     Means,
     Operation,
@@ -180,6 +181,15 @@ def test_growth_of_another_product_is_a_reference() -> None:
     other = replace(LINEAR, product="KUAE")
     verdict = one(other, *grown(10, 20, 40, 80))
     assert (verdict.status, codes(verdict)[0]) == (Status.REFERENCE_ONLY, "other_product")
+
+
+def test_single_runs_of_another_product_leave_nothing_open() -> None:
+    """One run of each size is no growth, and of no concern where it is another product's claim."""
+    runs = [sized(n, [10 * n]) for n in (1, 2, 4)]
+    verdict = one(replace(LINEAR, product="KUAE"), *runs)
+    assert (verdict.status, codes(verdict)) == (Status.NOT_TESTABLE_HERE, ["too_few_runs"])
+    assert verdict.reasons[0].message == "1 of at least 3 runs of each number of units"
+    assert one(LINEAR, *runs).status is Status.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("axis", ["clients", "workers"])
@@ -491,12 +501,12 @@ def test_warm_sessions_are_never_averaged_with_cold_ones() -> None:
 # --- right bytes
 
 
-def compared(*wrong: int, **changes: Any) -> RunRecord:
+def compared(*wrong: int, seen: Evidence | None = None, **changes: Any) -> RunRecord:
     """An ingest whose comparison found so many wrong bytes in each repeat."""
     checks = phase(name="verify", operation=Operation.COMPARE)
     samples = [
         unlimited(n, measurement(wrong_bytes=bad, errors=int(bad > 0)), workload="in",
-                  phase="verify")
+                  phase="verify", evidence=seen or evidence())
         for n, bad in enumerate(wrong)
     ]  # fmt: skip
     demo = stage(workload="in", kind="ingest", phases=(checks,))
@@ -528,6 +538,17 @@ def test_several_protocols_take_a_second_one() -> None:
     assert one(BOTH_WAYS, compared(0, 5, 0)).status is Status.NOT_MET
 
 
+def test_over_a_second_protocol_this_client_must_not_have_had_the_bytes() -> None:
+    """What the server has in memory came over the protocol; what this client had did not."""
+    far = evidence(state=CacheState.UNKNOWN, delivered_bytes=None, resident_share=0.02)
+    assert one(BOTH_WAYS, compared(0, 0, 0, seen=far, **THROUGH_SMB)).status is Status.MET
+    assert codes(one(RIGHT, compared(0, 0, 0, seen=far)))[0] == "cache_suspect"
+    for share in (0.03, None):
+        near = replace(far, resident_share=share)
+        verdict = one(BOTH_WAYS, compared(0, 0, 0, seen=near, **THROUGH_SMB))
+        assert (verdict.status, codes(verdict)[0]) == (Status.INCONCLUSIVE, "cache_suspect")
+
+
 def test_bytes_out_of_a_cache_or_of_memory_show_nothing() -> None:
     """A comparison that read from memory does not show what storage holds."""
     verdict = one(RIGHT, compared(0, 0, 0, target=target(fstype="tmpfs")))
@@ -539,6 +560,9 @@ def test_right_bytes_on_another_product_are_a_reference() -> None:
     """Right bytes here say nothing of a product that was not measured."""
     verdict = one(RIGHT, compared(0, 0, 0, system=None))
     assert (verdict.status, codes(verdict)[0]) == (Status.REFERENCE_ONLY, "no_system")
+    assert verdict.reasons[0].message.startswith(
+        "reference only: what came back wrong is 0 B, exactly at the figure (0 B"
+    )
 
 
 # --- what only a model reaches, and what nothing does

@@ -1,5 +1,6 @@
 """Plans: what would run, what it costs, and every reason why it can't."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,14 @@ def test_another_engine_does_all(files: Files) -> None:
     """--engine replaces the engine of every workload."""
     made = plan(files(load(), NAMES), engine="other")
     assert [stage.engine for stage in made.stages] == ["other", "other"]
+
+
+def test_a_missing_library_leaves_out_its_workload_alone(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A workload whose format needs a package that is not there is refused with how to get it."""
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    (stage,) = plan(files(load()), settings=("format=hdf5", "reader=")).stages
+    assert stage.refusal is not None
+    assert "h5py" in stage.refusal
+    assert stage.phases == ()

@@ -20,7 +20,7 @@ _COMMANDS = {
     "run": "Benchmark a directory on a mount, and judge vendors' claims.",
     "plan": "Show what a run would do: bytes, space, time. Touches nothing.",
     "doctor": "Is this machine fit to measure this mount?",
-    "list": "List workloads, suites, claims, engines or formats.",
+    "list": "List workloads, suites, claims, references, engines or formats.",
     "show": "Show one workload, claim, engine or format in full.",
     "duel": "Which of two or more mounts is better? Interleaved pairs.",
     "compare": "Hold records against each other: which side is better?",

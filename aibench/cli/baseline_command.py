@@ -8,7 +8,7 @@ import click
 from aibench import baselines
 from aibench.cli import output, results, series
 from aibench.errors import Refused
-from aibench.history import rows
+from aibench.history import DUEL, rows
 from aibench.model import Event, History
 from aibench.reporters.clean import clean_block
 from aibench.store import now
@@ -38,7 +38,8 @@ def begin(run: str, reason: str, results_dir: str | None, baselines_dir: str | N
     record, _ = results.load(run, results_dir)
     found = rows(record)["rows"]
     if not found:
-        raise Refused(f"{record.run_id} does not count, so it can't begin a baseline")
+        why = "is part of a duel" if DUEL in record.labels else "does not count"
+        raise Refused(f"{record.run_id} {why}, so it can't begin a baseline")
     place = series.baselines(baselines_dir)
     at, by = now(), series.user()
     events = [

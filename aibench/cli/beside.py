@@ -13,9 +13,11 @@ from aibench.units import format_rate_binary, format_size_binary, format_value
 _BINARY = {"B/s": format_rate_binary, "B": format_size_binary}
 
 
-def full_document(record: RunRecord, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def full_document(
+    record: RunRecord, verdicts: Sequence[Verdict], runs: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
     """The document of ``record`` with the shipped references as context."""
-    return document(record, verdicts, shipped_references().figures)
+    return document(record, verdicts, shipped_references().figures, runs)
 
 
 def beside(claim: Claim, catalogue: Sequence[Claim]) -> Iterator[str]:

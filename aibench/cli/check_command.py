@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from aibench import baselines
+from aibench import baselines, floors
 from aibench.cli import output, results, series
 from aibench.cli.confirming import rerun
 from aibench.cli.options import inconclusive_option
 from aibench.errors import Refused
-from aibench.history import Rules, bound, check, held, histories, rows, trend
+from aibench.history import DUEL, Rules, bound, check, held, histories, rows, trend
 from aibench.history.gate import RERUNS
 from aibench.model import Checked, Event, History, RunRecord, Session, Standing
 from aibench.reporters import checks
@@ -50,7 +50,8 @@ _OPEN = frozenset(
     default=0.05,
     show_default=True,
     metavar="SHARE",
-    help="A smaller change does not matter.",
+    help="A smaller change does not matter; nor one below the noise floor that a duel of the "
+    "mount with itself has found.",
 )
 @click.option(
     "--alpha",
@@ -107,9 +108,14 @@ def command(run: str, results_dir: str | None, **given: Any) -> None:
     known: Sequence[History] = ()
     events: Sequence[Event] = ()
     if given["wanted"] is not None or target is not None or not bounds:
+        if DUEL in record.labels:
+            raise Refused(
+                f"{record.run_id} belongs to duel {record.labels[DUEL]}, whose runs are no "
+                f"sessions of a history; see 'aibench compare --duel {record.labels[DUEL]}'"
+            )
         known = series.known(results_dir)
         events = baselines.events(series.baselines(given["baselines_dir"]))
-        gate = _Gate(record, given["wanted"], known, events, Rules(given["floor"], given["alpha"]))
+        gate = _Gate(record, given["wanted"], known, events, _rules(given, results_dir))
         checked = gate.checked()
         flagged = [each for each in checked if each.standing in _FLAGGED]
         if target is not None and flagged:
@@ -122,6 +128,11 @@ def command(run: str, results_dir: str | None, **given: Any) -> None:
     else:
         _show(document, form, given["path"], given["inconclusive"])
     raise SystemExit(_exit_code(found))
+
+
+def _rules(given: dict[str, Any], results_dir: str | None) -> Rules:
+    folder, _ = results.directory(results_dir)
+    return Rules(given["floor"], given["alpha"], floors.by_figure(floors.read(folder)))
 
 
 def _show(document: dict[str, Any], form: str, path: str | None, inconclusive: str) -> None:

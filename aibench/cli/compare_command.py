@@ -9,6 +9,7 @@ import click
 
 from aibench.cli import output, results
 from aibench.cli.comparing import check_expected, decision_options, exit_code, render, rules
+from aibench.cli.options import Following, groups
 from aibench.compare import Entrant, compare
 from aibench.compare.pairing import LETTERS, by_repeat, ended_well, entrants, pairs, place
 from aibench.compare.rules import EXTENSION, ITSELF, ONE_LOOK, PAIRS, TWO_LOOKS, WARM_UP
@@ -18,8 +19,6 @@ from aibench.model import Comparison, Finding, RunRecord
 from aibench.registry import names
 from aibench.store import SUFFIX, read
 
-#: Between the runs of one ``--with`` on their way through click.
-_BETWEEN = "\0"
 _ONE_RUN = Finding(
     code="one_run",
     message="each side is one run, so its repeats are compared: what changes from run to run is "
@@ -27,27 +26,7 @@ _ONE_RUN = Finding(
 )
 
 
-class _Sides(click.Command):
-    """A command whose ``--with`` takes all that follows, up to the next option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, joined(args))
-
-
-def joined(args: Sequence[str]) -> list[str]:
-    """``--with B1 B2 --json`` as click takes it: the runs in one value."""
-    found: list[str] = []
-    open_group = False
-    for word in args:
-        if open_group and not word.startswith("-"):
-            found[-1] += (_BETWEEN if found[-1] else "") + word
-            continue
-        open_group = word == "--with"
-        found += [word, ""] if open_group else [word]
-    return found
-
-
-@click.command("compare", cls=_Sides)
+@click.command("compare", cls=Following, following="--with")
 @click.argument("runs", nargs=-1)
 @click.option(
     "--with",
@@ -110,12 +89,12 @@ def command(runs: tuple[str, ...], others: tuple[str, ...], duel: str | None, **
 def _of_runs(
     runs: Sequence[str], others: Sequence[str], folder: str, given: dict[str, Any]
 ) -> Comparison:
-    groups = [list(runs), *(group.split(_BETWEEN) for group in others)]
-    if len(groups) < 2 or not all(any(group) for group in groups):
+    named = [list(runs), *groups(others)]
+    if len(named) < 2 or not all(any(group) for group in named):
         raise Refused("a comparison needs runs on both sides: RUN_A... --with RUN_B...")
-    if len(groups) > len(LETTERS):
-        raise Refused(f"there are {len(groups)} sides; at most {len(LETTERS)} can be compared")
-    loaded = [[results.load(run, given["results_dir"])[0] for run in group] for group in groups]
+    if len(named) > len(LETTERS):
+        raise Refused(f"there are {len(named)} sides; at most {len(LETTERS)} can be compared")
+    loaded = [[results.load(run, given["results_dir"])[0] for run in group] for group in named]
     usable, missing = _usable(loaded)
     paired = _paired(usable)
     notes: tuple[Finding, ...] = ()

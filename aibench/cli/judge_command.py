@@ -6,8 +6,9 @@ import click
 
 from aibench.cli import output, results
 from aibench.cli.beside import full_document
-from aibench.cli.options import Following, chosen_claims, chosen_system
+from aibench.cli.options import Following, chosen_claims, chosen_system, groups
 from aibench.judge import judge
+from aibench.reporters.belonging import judged
 
 
 @click.command("judge", cls=Following, following="--baseline")
@@ -39,17 +40,19 @@ def command(
 
     Several runs of the same workload are one trial; those of other sizes of a system, each with its
     own system file, test a claim on scaling. A claim on a ratio needs runs of a baseline too; runs
-    of a duel are compared pair by pair. The report is that of the last run.
+    of a duel are compared pair by pair. The report names them all, and its figures are those of the
+    last one.
 
     Exit code 0 when nothing speaks against a claim, 1 when one is not met, 3 when one is
     inconclusive.
     """
     records = results.load_all(runs, results_dir)
-    others = results.load_all(baseline, results_dir, taken=records)
+    behind = [run for group in groups(baseline) for run in group]
+    others = results.load_all(behind, results_dir, taken=records)
     described = chosen_system(system)
     verdicts = judge(records, chosen_claims(claims), described, others)
     last = replace(records[-1], system=described or records[-1].system)
-    derived = full_document(last, verdicts)
+    derived = full_document(last, verdicts, judged(records, others))
     form = "json" if as_json else "terminal"
     output.show(output.render(derived, form, color=output.use_color()).rstrip("\n"))
     raise SystemExit(output.exit_code(verdicts))

@@ -1,7 +1,8 @@
 """Options that several commands share, and what they mean."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from aibench.registry import plugin
 
 #: The seed of data and order where none is given: equal data is found again.
 DEFAULT_SEED = 1
+#: Between the values behind one option on their way through click.
+_BETWEEN = "\0"
 
 _PLAN_OPTIONS = (
     click.option("-w", "--workload", "workloads", multiple=True, metavar="NAME|FILE",
@@ -73,29 +76,45 @@ def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Following(click.Command):
-    """A command whose option ``following`` takes all that stands behind it, up to the next one."""
+    """A command whose option ``following`` takes all that stands behind it, up to the next one.
+
+    `groups` gives what stood behind each of them.
+    """
 
     def __init__(self, *args: Any, following: str, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.following = following
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """The arguments as click takes them: the option repeated before each of its values."""
-        return super().parse_args(ctx, list(self._repeated(ctx, args)))
+        """The arguments as click takes them: all behind the option in one value."""
+        return super().parse_args(ctx, self._joined(ctx, args))
 
-    def _repeated(self, ctx: click.Context, args: Sequence[str]) -> Iterator[str]:
+    def _joined(self, ctx: click.Context, args: Sequence[str]) -> list[str]:
+        end = list(args).index("--") if "--" in args else len(args)
+        found: list[str] = []
         behind = False
-        for number, arg in enumerate(args):
-            if arg == self.following:
+        for arg in args[:end]:
+            name, _, first = arg.partition("=")
+            if name == self.following:
                 behind = True
-                if number + 1 == len(args) or args[number + 1].startswith("--"):
-                    said = f"Option {arg!r} requires an argument."
-                    raise click.BadOptionUsage(arg, said, ctx)
+                found += [name, first]
             elif arg.startswith("-") and arg != "-":
                 behind = False
-                yield arg
+                found.append(arg)
+            elif behind:
+                found[-1] += (_BETWEEN if found[-1] else "") + arg
             else:
-                yield from (self.following, arg) if behind else (arg,)
+                found.append(arg)
+        for option, value in pairwise([*found, ""]):
+            if option == self.following and not value:
+                said = f"Option {option!r} requires an argument."
+                raise click.BadOptionUsage(option, said, ctx)
+        return [*found, *args[end:]]
+
+
+def groups(values: Sequence[str]) -> list[list[str]]:
+    """What stood behind each of the options of a `Following` command."""
+    return [value.split(_BETWEEN) for value in values]
 
 
 class Engines(dict[str, Engine]):

@@ -113,6 +113,11 @@ def _phase_line(phase: Phase) -> str:
             f"{phase.saving.checkpoints} checkpoints by {phase.saving.slots} ranks, one after each "
             f"{phase.accelerators.save_every} steps"
         )
+    if phase.evaluation and phase.evaluation.accelerators and phase.accelerators:
+        parts.append(
+            f"after each {phase.accelerators.evaluate_every} steps an evaluation of "
+            f"{format_count(phase.evaluation.population.files)} files"
+        )
     if phase.depth > 1:
         parts.append(f"queue depth {phase.depth}")
     if phase.cache is not CachePolicy.AS_FOUND:

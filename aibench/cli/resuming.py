@@ -203,7 +203,8 @@ def _refuse_strange(record: RunRecord) -> None:
     for stage in record.plan.stages:
         if not _NAME.fullmatch(stage.workload) or not 1 <= stage.repeats <= _MOST_REPEATS:
             raise _strange(record, f"workload {stage.workload!r}")
-        for phase in (*stage.phases, *(p.saving for p in stage.phases if p.saving)):
+        others = (other for p in stage.phases for other in (p.saving, p.evaluation) if other)
+        for phase in (*stage.phases, *others):
             most = all(getattr(phase, name) <= limit for name, limit in _MOST.items())
             if not _NAME.fullmatch(phase.name) or not most or not _is_ours(phase.population):
                 raise _strange(record, f"phase {phase.name!r} of {stage.workload}")

@@ -1,6 +1,7 @@
 """``aibench show``: one workload, claim, reference, engine or data format in full."""
 
 import json
+from collections.abc import Iterable
 
 import click
 
@@ -14,6 +15,7 @@ from aibench.formats.format import Format, format_named
 from aibench.judge.reasons import sentence
 from aibench.model import Claim, Interpretation, Means
 from aibench.registry import names, plugin
+from aibench.reporters.prometheus import dashboard
 from aibench.units import format_value
 
 
@@ -21,28 +23,35 @@ from aibench.units import format_value
 @click.argument("name")
 @click.option("--schema", is_flag=True, help="With 'claims': the JSON Schema of claim files.")
 def command(name: str, schema: bool) -> None:
-    """Show the workload, claim, reference, engine or data format NAME in full."""
+    """Show the workload, claim, reference, engine or data format NAME in full.
+
+    'grafana' is a dashboard for what 'aibench report -f prometheus' exports.
+    """
     if schema:
         _show_schema(name)
         return
+    for line in _lines(name):
+        show(line)
+
+
+def _lines(name: str) -> Iterable[str]:
+    """What is known of ``name``. `Refused` where nothing is called so."""
     workloads = [file.workload.name for file in shipped_workloads()]
     claims = {claim.id: claim for claim in chosen_claims(())}
     if name in workloads:
-        show(find_workload(name).text.rstrip())
-    elif name in claims:
-        for line in (*_claim_lines(claims[name]), *beside(claims[name], tuple(claims.values()))):
-            show(line)
-    elif lines := shown_reference(name, shipped_references()):
-        for line in lines:
-            show(line)
-    elif name in names("engines"):
-        show(f"{name}: {(type(plugin('engines', name)()).__doc__ or '').strip()}")
-    elif name in names("formats"):
-        for line in _format_lines(format_named(name)):
-            show(line)
-    else:
-        known = ", ".join((*workloads, *claims, *names("engines"), *names("formats")))
-        raise Refused(f"nothing is called {name!r}; known: {known}")
+        return [find_workload(name).text.rstrip()]
+    if name in claims:
+        return [*_claim_lines(claims[name]), *beside(claims[name], tuple(claims.values()))]
+    if lines := shown_reference(name, shipped_references()):
+        return lines
+    if name == "grafana":
+        return [dashboard().rstrip()]
+    if name in names("engines"):
+        return [f"{name}: {(type(plugin('engines', name)()).__doc__ or '').strip()}"]
+    if name in names("formats"):
+        return _format_lines(format_named(name))
+    known = ", ".join((*workloads, *claims, *names("engines"), *names("formats"), "grafana"))
+    raise Refused(f"nothing is called {name!r}; known: {known}")
 
 
 def _show_schema(name: str) -> None:

@@ -237,10 +237,9 @@ class NullEngine:
                 return _Fake(population, self._pace, beside).calls()
             return _instant_calls(population, beside)
 
-        def rank_calls() -> Calls:
-            files = phase.saving.population if phase.saving else population
+        def calls_beside(other: Phase) -> Calls:
             if self._pace.virtual:
-                return _Fake(files, self._pace).calls()
-            return _instant_calls(files)
+                return _Fake(other.population, self._pace).calls()
+            return _instant_calls(other.population)
 
-        return measure(phase, site, report, calls, directory=os.sep, rank_calls=rank_calls)
+        return measure(phase, site, report, calls, directory=os.sep, calls_beside=calls_beside)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from aibench.workers.conductor import Conductor
 from aibench.workers.job import Job, Outcome, Prepare
 from aibench.workers.log import merge_intervals
 from aibench.workers.loops import LOOPS
+from aibench.workers.loops.evaluate import prepare_evaluate
 from aibench.workers.loops.feed import conductor_of
 from aibench.workers.loops.periodic import prepare_periodic
 from aibench.workers.meeting import Meeting
@@ -37,11 +39,12 @@ def measure(
     directory: str | None = None,
     only: tuple[int, ...] | None = None,
     journal: str | None = None,
-    rank_calls: Callable[[], Calls] | None = None,
+    calls_beside: Callable[[Phase], Calls] | None = None,
 ) -> Measurement:
     """Run ``phase`` in worker processes, with ``calls`` behind it.
 
-    Those that save checkpoints meanwhile have ``rank_calls`` where theirs are others.
+    Those that save checkpoints meanwhile, or read for evaluations, have ``calls_beside`` where
+    theirs are others.
     """
     conductor = conductor_of(phase, site.seed)
     job = Job(
@@ -57,9 +60,9 @@ def measure(
         start, outcomes = _forked_anew(job, conductor, report, site.patience_ns)
         measured = _over_epochs(phase, site, start, outcomes)
     else:
-        ranks = _ranks(phase, site, directory, job, rank_calls or calls)
+        beside = _beside(phase, site, directory, job, calls_beside)
         start, outcomes = run_pool(
-            job, LOOPS[phase.operation], report, site.patience_ns, beside=ranks
+            job, LOOPS[phase.operation], report, site.patience_ns, beside=beside
         )
         measured = collect(phase, site, start, outcomes[: phase.slots])
     return _trained(measured, phase, site, conductor, outcomes) if conductor else measured
@@ -109,18 +112,26 @@ def _over_epochs(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcom
     )  # fmt: skip
 
 
-def _ranks(
-    phase: Phase, site: Site, directory: str | None, job: Job, calls: Callable[[], Calls]
-) -> tuple[Job, Prepare] | None:
-    """The job of those that save checkpoints while accelerators are fed."""
-    if phase.saving is None or phase.soak is not None:  # a soak saves in the same loop
-        return None
-    where = directory or f"{site.root}/{phase.saving.population.directory}"
-    own = replace(
-        job, phase=phase.saving, directory=where, calls=calls, meeting=Meeting(), only=None,
-        journal=None,
-    )  # fmt: skip
-    return own, prepare_periodic
+def _beside(
+    phase: Phase,
+    site: Site,
+    directory: str | None,
+    job: Job,
+    calls: Callable[[Phase], Calls] | None,
+) -> list[tuple[Job, Prepare]]:
+    """The jobs of those that save checkpoints and read for evaluations beside loaders."""
+    saving = None if phase.soak else phase.saving  # a soak saves in the same loop
+    jobs: list[tuple[Job, Prepare]] = []
+    for other, prepare in ((saving, prepare_periodic), (phase.evaluation, prepare_evaluate)):
+        if other is None:
+            continue
+        own = replace(
+            job, phase=other, directory=directory or f"{site.root}/{other.population.directory}",
+            calls=partial(calls, other) if calls else job.calls, meeting=Meeting(), only=None,
+            journal=None,
+        )  # fmt: skip
+        jobs.append((own, prepare))
+    return jobs
 
 
 def _trained(
@@ -131,7 +142,8 @@ def _trained(
     outcomes: Sequence[Outcome],
 ) -> Measurement:
     """``measured`` with what accelerators did, and those that saved their checkpoints."""
-    ranks = outcomes[phase.slots :] if phase.saving else []
+    evaluators = phase.slots + (phase.saving.slots if phase.saving else 0)
+    ranks = outcomes[phase.slots : evaluators] if phase.saving else []
     first_start = min(outcome.start_ns for outcome in outcomes)
     sums = np.array([o.step_sums for o in outcomes if o.step_sums], dtype=np.int64).sum(axis=0)
     training = Training(
@@ -142,6 +154,8 @@ def _trained(
         saved_bytes=sum(rank.bytes for rank in ranks),
         while_saving=_steps(sums[0].tolist()) if ranks else None,
         others=_steps(sums[1].tolist()) if ranks else None,
+        evaluations=conductor.evaluations if phase.evaluation else 0,
+        evaluated_bytes=sum(o.bytes for o in outcomes[evaluators:]) if phase.evaluation else 0,
     )
     first = max(each.first_batch_ns for each in training.accelerators)
     timers = {**measured.timers, **_longest(ranks)}

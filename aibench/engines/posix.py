@@ -56,8 +56,9 @@ class PosixEngine:
             return f"cache policy direct{why}"
         if phase.runtime_ns and phase.operation in _ONCE:
             return f"{what} ends when all is done once: it can't be bounded in time"
-        if phase.saving and (saving := self.refusal(phase.saving, target)) is not None:
-            return saving
+        others = (other for other in (phase.saving, phase.evaluation) if other)
+        if found := list(filter(None, (self.refusal(other, target) for other in others))):
+            return found[0]
         if phase.batch > CAPACITY:
             return f"a batch of {phase.batch} files is more than the {CAPACITY} that fit"
         return None

@@ -172,6 +172,7 @@ FORMAT = Format(
     file_sizes=_file_sizes,
     parts=_parts,
     refusal=partial(refusal, package="pyarrow"),
+    library="pyarrow",
     readers={
         "hf": Reading(make=_RowReader, summary="datasets: random rows out of a mapped file"),
         "memory": Reading(

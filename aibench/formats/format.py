@@ -134,7 +134,7 @@ class Format:
     how many there are.
 
     ``sizes_at`` gives the sizes of files by their numbers, where they follow not only from those of
-    their samples.
+    their samples. ``library`` is the module without which there is a ``refusal``.
     """
 
     name: str
@@ -147,6 +147,7 @@ class Format:
     windows: Callable[[Population, int], int] | None = None
     saving: Saving | None = None
     sizes_at: Callable[[Population, Sizes64], Sizes64] | None = None
+    library: str = ""
 
 
 def format_named(name: str) -> Format:

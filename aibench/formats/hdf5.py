@@ -200,6 +200,7 @@ def _format(name: str, summary: str, *, chunked: bool) -> Format:
         file_sizes=file_sizes,
         parts=parts,
         refusal=partial(refusal, package="h5py"),
+        library="h5py",
         readers={
             "h5py": Reading(
                 make=partial(reader, each=False),

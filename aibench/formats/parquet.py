@@ -154,6 +154,7 @@ FORMAT = Format(
     file_sizes=_file_sizes,
     parts=_parts,
     refusal=partial(refusal, package="pyarrow"),
+    library="pyarrow",
     readers={
         name: Reading(make=make, streams=True, summary=summary)
         for name, make, summary in (

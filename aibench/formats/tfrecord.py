@@ -109,5 +109,6 @@ FORMAT = Format(
         ),
     },
     refusal=refusal,
+    library="google_crc32c",
     sidecars={".idx": Sidecar(sizes=index_sizes, parts=index)},
 )

@@ -5,11 +5,12 @@ batches are dealt to the workers in turn, or whole files where the reader stream
 """
 
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from aibench.errors import Refused
+from aibench.errors import LibraryMissing, Refused
 from aibench.formats.format import Format, format_named
 from aibench.generators.common import Batch, Drawn, Threads, Workers, dataset, layout
 from aibench.generators.kind import Kind, Request
@@ -94,7 +95,8 @@ def _population(settings: Data, request: Request, form: Format) -> tuple[Populat
         token_bytes=_TOKENS[settings.tokens or _TOKEN],
     )
     if (problem := form.refusal(population)) is not None:
-        raise ValueError(problem)
+        missing = bool(form.library) and find_spec(form.library) is None
+        raise (LibraryMissing if missing else ValueError)(problem)
     if form.windows and form.windows(population, window) == 0:
         raise ValueError(f"no file holds a window of {window} tokens; put more documents into each")
     return population, window

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from aibench.capacity import levels_at_most
 from aibench.definition.fields import Duration
-from aibench.generators import saving
+from aibench.generators import evaluating, saving
 from aibench.generators.accelerators import settings_of
 from aibench.generators.common import Workers, layout
 from aibench.generators.kind import Kind, Request
@@ -50,7 +50,8 @@ class Settings(Data):
 
     ``checkpoint`` is a table of `saving.Settings`: what accelerators stop for after so many steps.
     Then one more phase saves as many checkpoints alone. ``checkpoint_scale`` makes their files
-    smaller.
+    smaller. ``evaluation`` is a table of `evaluating.Settings`: what they stop for to read other
+    data, of which ``evaluation_scale`` makes fewer files.
 
     A phase ends after its ``epochs``, after ``steps`` where there are fewer, or goes on over epochs
     for ``runtime``. Of several ``epochs`` each begins when the one before has ended; loaders that
@@ -79,6 +80,8 @@ class Settings(Data):
     processes: Workers = 0
     checkpoint: saving.Settings | None = None
     checkpoint_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    evaluation: evaluating.Settings | None = None
+    evaluation_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
 
     @model_validator(mode="before")
     @classmethod
@@ -100,18 +103,24 @@ class Settings(Data):
 
     @model_validator(mode="after")
     def _can_stop(self) -> "Settings":
-        if self.checkpoint and not self.barrier:
-            raise ValueError("accelerators that save checkpoints end steps together: no barrier")
-        if self.checkpoint and self.search:
-            raise ValueError("a search is for loading alone: leave out 'checkpoint'")
+        stops = self.checkpoint or self.evaluation
+        if stops and not self.barrier:
+            raise ValueError(
+                "accelerators that save checkpoints or evaluate end steps together: no barrier"
+            )
+        if stops and self.search:
+            raise ValueError(
+                "a search is for loading alone: leave out 'checkpoint' and 'evaluation'"
+            )
         if self.epochs > 1 and self.runtime:
             raise ValueError(
                 "a number of 'epochs' or a 'runtime' over as many as it takes, not both"
             )
-        if not self.persistent and (self.checkpoint or self.epochs == 1):
+        if not self.persistent and (stops or self.epochs == 1):
             raise ValueError(
                 "loaders are forked anew between 'epochs', of which there is one here, or there is "
-                "a 'checkpoint', whose ranks live on: leave out persistent = false"
+                "a 'checkpoint' or an 'evaluation', whose processes live on: leave out "
+                "persistent = false"
             )
         return self
 
@@ -153,6 +162,7 @@ def _accelerators(settings: Settings, count: int, searched: int) -> Accelerators
         persistent=settings.persistent,
         save_every=settings.checkpoint.every if settings.checkpoint else 0,
         save_until=settings.checkpoint.until if settings.checkpoint else "blocked",
+        evaluate_every=settings.evaluation.every if settings.evaluation else 0,
     )
 
 
@@ -163,7 +173,7 @@ def _level(settings: Settings, request: Request, count: int, searched: int = 0) 
     level = replace(
         reading(settings, request, *split),
         name=f"accelerators-{count}",
-        accelerators=replace(asked, save_every=0),
+        accelerators=replace(asked, save_every=0, evaluate_every=0),
         runtime_ns=settings.runtime,
     )
     if settings.buffer and not reading_of(level).streams:
@@ -171,24 +181,30 @@ def _level(settings: Settings, request: Request, count: int, searched: int = 0) 
             f"format {settings.format!r} read as by {level.reader!r} has an order of samples, "
             "not a shuffle buffer: that is for readers that stream files, such as webdataset"
         )
-    if settings.checkpoint is None:
-        return level
-    checkpoints = _checkpoints(level, asked)
-    return replace(level, accelerators=asked, saving=_saved(settings, request, "save", checkpoints))
+    saved = evaluated = None
+    if settings.checkpoint:
+        checkpoints = _stops(level, asked, "checkpoint", asked.save_every)
+        saved = _saved(settings, request, "save", checkpoints)
+    if settings.evaluation:
+        _stops(level, asked, "evaluation", asked.evaluate_every)
+        evaluated = settings.evaluation.evaluated(
+            settings, request, asked, split, settings.evaluation_scale
+        )
+    return replace(level, accelerators=asked, saving=saved, evaluation=evaluated)
 
 
-def _checkpoints(level: Phase, asked: Accelerators) -> int:
-    """How many checkpoints a level saves, none after its last step; ValueError where it is none."""
+def _stops(level: Phase, asked: Accelerators, what: str, every: int) -> int:
+    """How often a level stops, not after its last step; ValueError where it never does."""
     steps = steps_asked(level, asked)
     if level.runtime_ns:
         soonest = level.runtime_ns // max(asked.compute_ns, 1) + 1
         steps = min(asked.steps or soonest, soonest)
-    if steps <= asked.save_every:
+    if steps <= every:
         raise ValueError(
-            f"no checkpoint is saved after each {asked.save_every} of {steps} steps of "
-            f"{asked.count} accelerators; save after fewer, or use more files or samples"
+            f"there is no {what} after each {every} of {steps} steps of {asked.count} "
+            "accelerators; stop after fewer, or use more files or samples"
         )
-    return (steps - 1) // asked.save_every
+    return (steps - 1) // every
 
 
 def _saved(settings: Settings, request: Request, name: str, checkpoints: int) -> Phase:
@@ -231,14 +247,17 @@ def _candidates(settings: Settings, request: Request) -> list[Phase]:
 
 
 def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
-    """The layout of the data set, checkpoints alone, then a phase for each number of accelerators.
+    """The layout of the data, checkpoints alone, then a phase for each number of accelerators.
 
     Alone are as many checkpoints as the first number of accelerators stops for.
     """
     levels = (_candidates if settings.search else _given)(settings, request)
     saved = levels[0].saving
     alone = (replace(saved, name="checkpoint-alone"),) if saved else ()
-    return layout(levels[0].population, max(4, 2 * request.cpus)), *alone, *levels
+    workers = max(4, 2 * request.cpus)
+    other = levels[0].evaluation
+    more = (replace(layout(other.population, workers), name="layout-validation"),) if other else ()
+    return layout(levels[0].population, workers), *more, *alone, *levels
 
 
 KIND = Kind(
@@ -247,5 +266,5 @@ KIND = Kind(
     engine="posix",
     settings=Settings,
     phases=phases,
-    scaled=("files", "checkpoint_scale"),
+    scaled=("files", "checkpoint_scale", "evaluation_scale"),
 )

@@ -3,11 +3,12 @@
 from aibench.history.bounds import Bound, bound, held
 from aibench.history.gate import Rules, check
 from aibench.history.levels import Level, levels
-from aibench.history.sessions import CONFIRMS, FORMAT, histories, rows
+from aibench.history.sessions import CONFIRMS, DUEL, FORMAT, histories, rows
 from aibench.history.trends import Trend, trend
 
 __all__ = [
     "CONFIRMS",
+    "DUEL",
     "FORMAT",
     "Bound",
     "Level",

@@ -8,11 +8,11 @@ harness alone, with no I/O behind it, changed as much, the client changed and no
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from aibench.history.levels import Level, levels
-from aibench.model import Checked, Event, History, Session, Standing, Step
+from aibench.model import Checked, Event, History, SeriesId, Session, Standing, Step
 from aibench.stats.prediction import ALPHA, Prediction, predicted
 from aibench.units import format_value
 
@@ -28,10 +28,21 @@ _ALIKE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """``floor`` is the smallest share that matters, ``alpha`` the chance to leave by luck."""
+    """``floor`` is the smallest share that matters, ``alpha`` the chance to leave by luck.
+
+    ``noise`` are logarithms of by how much mounts differ from themselves, by (key of the series,
+    metric). No smaller change matters there; ``measured`` says that the floor is such a one.
+    """
 
     floor: float = 0.05
     alpha: float = ALPHA
+    noise: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    measured: bool = False
+
+    def of(self, series: SeriesId) -> "Rules":
+        """The rules for one series, with the larger of the two floors."""
+        noise = -math.expm1(-self.noise.get((series.series, series.metric), 0.0))
+        return self if noise <= self.floor else replace(self, floor=noise, measured=True)
 
 
 def check(
@@ -45,7 +56,7 @@ def check(
 
     ``reruns`` are sessions that were measured to confirm it, at least two of them.
     """
-    rules = rules or Rules()
+    rules = (rules or Rules()).of(history.id)
     before = [s for s in history.sessions if s.started_at < session.started_at]
     known = levels(before, events)
     draft = Checked(id=history.id, session=session, standing=Standing.OK)
@@ -147,6 +158,7 @@ def _flagged(
     sign = "≥" if large else "<"
     level = _printed(draft, expected.center)
     told = f"{ratio - 1:+.1%} of the level {level}, {sign} {rules.floor:.3g}"
+    told += ", by which a duel of the mount with itself differed" if rules.measured else ""
     return worse, stat, Step(name="magnitude", fired=large, told=told)
 
 

@@ -21,16 +21,20 @@ from aibench.model import (
     Stage,
 )
 
-#: The form of the rows; one more where they change.
-FORMAT = 1
+#: The form of the rows; one more where they change. 2 has the plain key of the series, and nothing
+#: of duels.
+FORMAT = 2
 #: The label of a run that was made to confirm another one.
 CONFIRMS = "confirms"
+#: The label of a run that belongs to a duel.
+DUEL = "duel"
 
 
 def rows(record: RunRecord) -> dict[str, Any]:
     """What ``record`` adds: ``run`` once, and a row for each series; none where it does not count.
 
-    Main figures above 0 only: others have no ratio. Everything in it can be written as JSON.
+    The runs of a duel, its warm-up too, add nothing: minutes apart, they are no sessions. Main
+    figures above 0 only: others have no ratio. Everything in it can be written as JSON.
     """
     run = {
         "run_id": record.run_id,
@@ -39,7 +43,7 @@ def rows(record: RunRecord) -> dict[str, Any]:
         "confirms": record.labels.get(CONFIRMS, ""),
     }
     found = []
-    if record.complete and not record.reasons:
+    if record.complete and not record.reasons and DUEL not in record.labels:
         for stage in record.plan.stages:
             for phase in stage.measured:
                 found += _phase_rows(record, stage, phase)
@@ -109,7 +113,7 @@ def _phase_rows(record: RunRecord, stage: Stage, phase: Phase) -> list[dict[str,
         key = _sha256(series, metric.name, state or "")
         family = _sha256(label(record.target) or record.target.source, *map(str, about.values()))
         session = {"value": statistics.median(values), "n": len(values), "canary": canary}
-        identified = asdict(SeriesId(key=key, family=family, **about))
+        identified = asdict(SeriesId(key=key, family=family, series=series, **about))
         found.append({"id": identified, "session": session})
     return found
 

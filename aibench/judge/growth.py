@@ -16,6 +16,7 @@ from aibench.judge.verdicts import (
     bound,
     claimed,
     concluded,
+    findings,
     reference,
     same_product,
     too_few,
@@ -105,7 +106,15 @@ def decide(claim: Claim, reading: Interpretation, sizes: Sizes) -> Verdict:
     )
     dropped = tuple(f for found in sizes.trials.values() for t in found for f in t.dropped)
     closed = [*few, *_gates(sizes)]
+    every = [each for found in sizes.trials.values() for each in found]
+    others = [each for each in every if not same_product(claim, each.system)]
     if fewest < 2:
+        if others:
+            return replace(
+                without(claim, reading, Status.NOT_TESTABLE_HERE),
+                reasons=(*findings(few), *dropped),
+                next_step="; ".join(gate.remedy for gate in few),
+            )
         return concluded(draft, Side.STRADDLES, closed, None, dropped)
     seen = fit(runs)
     measured = _estimate(seen.worst, len(runs[seen.worst.n]), seen)
@@ -113,8 +122,6 @@ def decide(claim: Claim, reading: Interpretation, sizes: Sizes) -> Verdict:
     assert draft.bound is not None
     said = (_told(claim, seen), *_bent(claim, seen, draft.bound), *dropped)
     closed += [*_superlinear(seen), *_small(claim, seen)]
-    every = [each for found in sizes.trials.values() for each in found]
-    others = [each for each in every if not same_product(claim, each.system)]
     if others:
         told = replace(others[0], dropped=said)
         return reference(draft, told, measured.typical, closed, "the efficiency here is")

@@ -71,7 +71,9 @@ def too_few(claim: Claim, n: int, what: str = "run") -> list[Gate]:
         return []
     return [
         Gate(
-            finding=Finding(code="too_few_runs", message=f"{n} of at least {needed} {what}s"),
+            finding=Finding(
+                code="too_few_runs", message=f"{n} of at least {counted(needed, what)}"
+            ),
             forbids_met=True,
             forbids_not_met=True,
             remedy=f"measure {counted(needed - n, what)} more",
@@ -80,8 +82,9 @@ def too_few(claim: Claim, n: int, what: str = "run") -> list[Gate]:
 
 
 def counted(n: int, what: str = "run") -> str:
-    """``1 run``, ``3 runs``."""
-    return f"1 {what}" if n == 1 else f"{n} {what}s"
+    """``1 run``, ``3 runs``, ``3 runs of each size``."""
+    noun, space, rest = what.partition(" ")
+    return f"{n} {noun}{'' if n == 1 else 's'}{space}{rest}"
 
 
 def same_product(claim: Claim, system: System | None) -> bool:
@@ -109,8 +112,10 @@ def reference(
     where = "above" if value > figure else "below" if value < figure else "exactly at"
     apparent = Side.GOOD if (value >= figure) is (better(claim) == "higher") else Side.BAD
     of = format_value(figure, claim.unit) + ("" if claim.whole_system else f" per {claim.scope}")
-    share = f", {format_value(value / figure, '1')} of the figure ({of})" if figure else f" ({of})"
-    relation = f"reference only: {what} {format_value(value, claim.unit)}{share}, {where} it"
+    held = f"{where} the figure ({of})"
+    if figure:
+        held = f"{format_value(value / figure, '1')} of the figure ({of}), {where} it"
+    relation = f"reference only: {what} {format_value(value, claim.unit)}, {held}"
     if system is None:
         why = Finding(code="no_system", message=f"{relation}; no system file says what it is")
     else:

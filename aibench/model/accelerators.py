@@ -27,7 +27,8 @@ class Accelerators:
 
     After each ``save_every`` steps (0: never) all of them stop for a checkpoint, until its last
     writer has come to the moment ``save_until``: ``blocked``, when a trainer could go on, or
-    ``durable``. The rest of it is written while they go on.
+    ``durable``. The rest of it is written while they go on. After each ``evaluate_every`` steps
+    (0: never) all of them stop for an evaluation, until each has computed with all batches of it.
     """
 
     count: int
@@ -47,17 +48,21 @@ class Accelerators:
     persistent: bool = True
     save_every: int = 0
     save_until: str = "blocked"
+    evaluate_every: int = 0
 
     def __post_init__(self) -> None:
         if min(self.count, self.loaders, self.prefetch) < 1:
             raise ValueError("accelerators, their loaders and their prefetch are at least 1")
-        if self.epochs < 1 or (self.save_every and not self.persistent):
-            raise ValueError("at least one epoch; who saves checkpoints has persistent loaders")
-        counts = (self.steps, self.decode_ns, self.buffer, self.save_every)
+        stops = self.save_every or self.evaluate_every
+        if self.epochs < 1 or (stops and not self.persistent):
+            raise ValueError("at least one epoch; who stops in between has persistent loaders")
+        counts = (self.steps, self.decode_ns, self.buffer, self.save_every, self.evaluate_every)
         if min(self.compute_ns, self.sigma, *counts) < 0:
             raise ValueError("times and steps of accelerators are never negative")
-        if self.save_every and self.count > 1 and not self.barrier:
-            raise ValueError("accelerators that save a checkpoint together end steps together")
+        if stops and self.count > 1 and not self.barrier:
+            raise ValueError(
+                "accelerators that save a checkpoint or evaluate together end steps together"
+            )
         if self.distribution not in DISTRIBUTIONS:
             raise ValueError(f"no distribution {self.distribution!r} of compute times")
         if bool(self.listed) != (self.distribution == "listed") or any(n < 0 for n in self.listed):

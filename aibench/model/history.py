@@ -11,7 +11,8 @@ class SeriesId:
 
     ``key`` is the SHA-256 of client, mount, target, workload and harness (`identity`), with the
     metric and the state of the cache. ``family`` is equal for the same question to the same
-    target, whatever client, kernel or mount options asked it.
+    target, whatever client, kernel or mount options asked it. ``series`` is the key of `identity`
+    alone, under which noise floors are kept; empty where there is none.
     """
 
     key: str
@@ -24,6 +25,7 @@ class SeriesId:
     better: str
     target: str
     state: str | None = None
+    series: str = ""
 
     @property
     def name(self) -> str:

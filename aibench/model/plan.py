@@ -84,7 +84,9 @@ class Phase:
     batch of samples is there.
     ``epoch`` counts from 0; each has an order of its own. Only ``measured`` phases give results;
     the others prepare. With ``accelerators`` each thread of control is one of their loaders, and
-    ``saving`` says what checkpoints the ranks of its own save meanwhile, when they ask for one.
+    ``saving`` says what checkpoints the ranks of its own save meanwhile, when they ask for one;
+    ``evaluation`` is what the accelerators read of other data, with loaders of their own for that,
+    each time that they stop for it.
     With ``soak`` each thread of control saves one of its files now and then, and goes on where
     something fails. With ``search`` each answers queries of the index that is the first file.
     ``source`` is the directory that files are collected from, or empty where they are made. With
@@ -121,6 +123,7 @@ class Phase:
     source: str = ""
     accelerators: Accelerators | None = None
     saving: "Phase | None" = None
+    evaluation: "Phase | None" = None
     serving: Serving | None = None
     soak: Soak | None = None
     search: Search | None = None
@@ -146,6 +149,7 @@ class Phase:
         if self.accelerators and self.slots != self.accelerators.seats:
             raise ValueError(f"phase {self.name!r}: each thread is one loader of one accelerator")
         self._check_saving()
+        self._check_evaluation()
 
     def _check_saving(self) -> None:
         every = self.accelerators.save_every if self.accelerators else 0
@@ -153,6 +157,18 @@ class Phase:
             raise ValueError(f"phase {self.name!r}: who asks for checkpoints says how to save them")
         if self.saving and self.saving.saving:
             raise ValueError(f"phase {self.name!r}: what is saved meanwhile saves nothing else")
+
+    def _check_evaluation(self) -> None:
+        every = self.accelerators.evaluate_every if self.accelerators else 0
+        if bool(every) != (self.evaluation is not None):
+            raise ValueError(f"phase {self.name!r}: who stops to evaluate says what is read then")
+        if self.evaluation is None or self.accelerators is None:
+            return
+        asked = self.evaluation.accelerators
+        if asked is None or asked.count != self.accelerators.count:
+            raise ValueError(f"phase {self.name!r}: all its accelerators evaluate, and no others")
+        if self.evaluation.evaluation or self.evaluation.saving or self.evaluation.runtime_ns:
+            raise ValueError(f"phase {self.name!r}: an evaluation reads so many batches, no more")
 
     @property
     def slots(self) -> int:

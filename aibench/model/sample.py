@@ -70,8 +70,8 @@ class Accelerated:
     It had its first batch at ``first_batch_ns``, ended its first step at ``first_step_ns`` and its
     last one at ``end_ns``, in nanoseconds after the common start. What it did between the last
     two is one of waiting for a batch, computing, waiting for the others at a barrier, and stopping
-    for a checkpoint. By ``stall_ns`` its steps were longer than the longest computing in them:
-    batches were late, its own or those of the others at its barrier.
+    for a checkpoint or for an evaluation. By ``stall_ns`` its steps were longer than the longest
+    computing in them: batches were late, its own or those of the others at its barrier.
     """
 
     host: str
@@ -86,19 +86,25 @@ class Accelerated:
     barrier_ns: int
     stall_ns: int
     checkpoint_ns: int = 0
+    evaluation_ns: int = 0
 
     def __post_init__(self) -> None:
-        parts = (self.wait_ns, self.compute_ns, self.barrier_ns, self.checkpoint_ns)
+        parts = (self.wait_ns, self.compute_ns, self.barrier_ns, self.stopped_ns)
         if sum(parts) != self.end_ns - self.first_step_ns:
             raise ValueError(
-                "an accelerator waits, computes, stands at a barrier or stops for a checkpoint, "
-                "all the time"
+                "an accelerator waits, computes, stands at a barrier or stops for a checkpoint or "
+                "an evaluation, all the time"
             )
 
     @property
+    def stopped_ns(self) -> int:
+        """How long it did not train: stops for checkpoints and for evaluations."""
+        return self.checkpoint_ns + self.evaluation_ns
+
+    @property
     def fed_ns(self) -> int:
-        """How long batches were there or waited for: all but the first step and checkpoints."""
-        return self.end_ns - self.first_step_ns - self.checkpoint_ns
+        """How long batches were there or waited for: all but the first step and stops."""
+        return self.end_ns - self.first_step_ns - self.stopped_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +136,8 @@ class Training:
     ``series`` counts their steps after the first, with the bytes of the batches; its latencies
     are those of whole steps. Where there were ``checkpoints``, of ``saved_bytes`` together, the
     steps are told apart: those ``while_saving``, between when a checkpoint was asked for and when
-    all of it was written, and the ``others``.
+    all of it was written, and the ``others``. For the ``evaluations`` that it stopped for,
+    ``evaluated_bytes`` were read.
     """
 
     batch: int
@@ -140,6 +147,8 @@ class Training:
     saved_bytes: int = 0
     while_saving: Steps | None = None
     others: Steps | None = None
+    evaluations: int = 0
+    evaluated_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

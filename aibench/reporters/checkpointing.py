@@ -1,4 +1,4 @@
-"""The words about checkpoints of a training: what they do to loading, and loading to them."""
+"""The words about stops of a training: evaluations, and what checkpoints and loading do."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,14 +7,30 @@ from aibench.units import format_duration, format_size, format_value
 
 _FORMULA = (
     "Goodput is computing over all time from the end of the first step to that of the last, stops "
-    "for checkpoints included; utilisation leaves them out."
+    "for {} included; utilisation leaves them out."
 )
 #: How to name what is stopped for.
 _UNTIL = {"blocked": "the trainer could go on", "durable": "it is durable"}
 
 
 def asked(accelerators: dict[str, Any]) -> list[str]:
-    """What accelerators stop for, and how long; nothing where there are no checkpoints."""
+    """What accelerators stop for, and how long; nothing where they never do."""
+    return [*_evaluation(accelerators), *_checkpoint(accelerators)]
+
+
+def _evaluation(accelerators: dict[str, Any]) -> list[str]:
+    found = accelerators["evaluation"]
+    if not found:
+        return []
+    size, compute = format_size(found["bytes"]), format_duration(found["compute_ns"])
+    taken = f"{found['batches']} batches of {found['batch']} of other data ({size} by all)"
+    return [
+        f"after each {accelerators['evaluate_every']} steps a stop for an evaluation",
+        f"in which each takes {taken}, {compute} a batch",
+    ]
+
+
+def _checkpoint(accelerators: dict[str, Any]) -> list[str]:
     saving = accelerators["saving"]
     if not saving:
         return []
@@ -28,15 +44,19 @@ def asked(accelerators: dict[str, Any]) -> list[str]:
 
 
 def told(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """What a checkpoint did to loading and what loading did to it, for each level that has any."""
-    saving = [p for p in phases if (p["asked"]["accelerators"] or {}).get("saving") and p["counts"]]
-    if not saving:
+    """What stops cost; what a checkpoint did to loading and loading to it, for each level."""
+    stopped = [(p, _stops(p["asked"]["accelerators"] or {})) for p in phases if p["counts"]]
+    every = list(dict.fromkeys(stop for _, stops in stopped for stop in stops))
+    if not every:
         return
-    yield _FORMULA
+    yield _FORMULA.format(" and ".join(f"{stop}s" for stop in every))
     alone = next((_typical(p) for p in phases if p["name"] == "checkpoint-alone"), {})
-    for phase in saving:
+    for phase, stops in stopped:
+        if not stops:
+            continue
         found, name = _typical(phase), _counted(phase["asked"]["accelerators"]["count"])
-        yield from _goodput(name, found)
+        yield from _goodput(name, found, stops)
+        yield from _evaluated(name, found)
         yield from _to_loading(name, found)
         yield from _to_saving(name, found, alone)
 
@@ -47,10 +67,29 @@ def _typical(phase: dict[str, Any]) -> dict[str, float]:
     return {name: found["typical"] for name, found in estimates.items() if found}
 
 
-def _goodput(name: str, found: dict[str, float]) -> Iterator[str]:
-    if "goodput" in found and "checkpoint_share" in found:
-        stops, share = (format_value(found[n], "share") for n in ("checkpoint_share", "goodput"))
-        yield f"{name}: goodput {share}, stops for checkpoints took {stops} of the time."
+def _stops(accelerators: dict[str, Any]) -> list[str]:
+    """What accelerators stop for."""
+    names = (("saving", "checkpoint"), ("evaluation", "evaluation"))
+    return [name for key, name in names if accelerators.get(key)]
+
+
+def _goodput(name: str, found: dict[str, float], stops: list[str]) -> Iterator[str]:
+    if "goodput" in found and all(f"{stop}_share" in found for stop in stops):
+        share = format_value(found["goodput"], "share")
+        took = " and ".join(
+            f"stops for {stop}s took {format_value(found[f'{stop}_share'], 'share')}"
+            for stop in stops
+        )
+        yield f"{name}: goodput {share}, {took} of the time."
+
+
+def _evaluated(name: str, found: dict[str, float]) -> Iterator[str]:
+    """How long an evaluation took, and how fast its data came."""
+    if "evaluation_time" in found and "evaluation_bandwidth" in found:
+        yield (
+            f"{name}: an evaluation took {format_duration(found['evaluation_time'])} in the mean, "
+            f"in which {format_value(found['evaluation_bandwidth'], 'B/s')} were read."
+        )
 
 
 def _to_loading(name: str, found: dict[str, float]) -> Iterator[str]:

@@ -1,16 +1,16 @@
 """A comparison for a terminal: one line a figure and pair of sides, as wide as a screen."""
 
 from collections.abc import Iterable, Iterator
-from io import StringIO
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import RenderableType
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from aibench.reporters import comparison_wording, wording
 from aibench.reporters.clean import cleaned
+from aibench.reporters.console import laid_out
 
 _STYLES = {
     "FIRST_BETTER": "bold green", "SECOND_BETTER": "bold green", "EQUIVALENT": "bold cyan",
@@ -25,14 +25,7 @@ _LEGEND = (
 
 def render(document: dict[str, Any], *, width: int = 80, color: bool = False) -> str:
     """``document`` as text of at most ``width`` cells a line, with colour where asked for."""
-    out = StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=color, no_color=not color, highlight=False,
-        color_system="standard" if color else None, markup=False, emoji=False,
-        legacy_windows=False, _environ={},
-    )  # fmt: skip
-    console.print(Group(*_report(cleaned(document))))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return laid_out(_report(cleaned(document)), width=width, color=color)
 
 
 def _report(document: dict[str, Any]) -> Iterator[RenderableType]:

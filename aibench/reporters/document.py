@@ -22,12 +22,18 @@ FORMAT = 1
 
 
 def document(
-    record: RunRecord, verdicts: Sequence[Verdict], references: Sequence[Reference] = ()
+    record: RunRecord,
+    verdicts: Sequence[Verdict],
+    references: Sequence[Reference] = (),
+    runs: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """All that a reporter may show of ``record`` and of the ``verdicts`` that were reached on it.
 
     With ``references`` there is a context: what each claim implies, and which of them stand
     beside it.
+
+    ``runs`` are those that the verdicts were reached on, where they are more than ``record``
+    (`belonging.judged`).
 
     ``run.counts`` is False when the run as a whole counts for nothing; ``run.reasons`` say why.
     """
@@ -36,6 +42,7 @@ def document(
         "format": FORMAT,
         "kind": "report",
         "run": _run(record),
+        "judged": list(runs),
         "target": _target(record),
         "system": plain(record.system),
         "environment": plain(record.environment),
@@ -61,6 +68,7 @@ def _run(record: RunRecord) -> dict[str, Any]:
         "aibench_version": record.aibench_version,
         "command": list(record.command),
         "engines": plain(record.engines),
+        "labels": plain(record.labels),
         "warnings": plain((*record.warnings, *_strays(record))),
         "reasons": plain(record.reasons or _unfinished(record)),
     }

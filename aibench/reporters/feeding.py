@@ -89,22 +89,42 @@ def _epochs(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _found(levels: Mapping[int, "_Level"], most: int, bar: float) -> Iterator[str]:
-    """Where a search ended, why, and the curve that it leaves."""
-    under = [count for count, level in levels.items() if level.highest < bar and count > most]
-    end = min(under, default=None)
-    if end is not None and levels[end].client_bound:
+    """Where a search ended, why, what stays open, and the curve that it leaves."""
+    beyond = {count: level for count, level in levels.items() if count > most}
+    clients = [count for count, level in beyond.items() if level.client_bound]
+    under = [n for n, level in beyond.items() if level.highest < bar and n not in clients]
+    end, client = min(under, default=None), min(clients, default=None)
+    share = format_value(bar, "share")
+    if client is not None and (end is None or client < end):
         yield (
-            f"With {_counted(end)} the client was the limit: the target may feed more than it "
-            "could show here."
+            f"With {_counted(client)} the client was the limit: it hardly keeps so many at {share} "
+            "with no I/O behind it, so the target may feed more than it could show here. Where "
+            "other programs run on the client, that changes from one run to the next."
         )
     elif end is not None:
         between = str(most) if end == most + 1 else f"between {most} and {end - 1}"
         yield (
             f"The largest number that is fed is {between}: {_counted(end)} surely had less than "
-            f"{format_value(bar, 'share')}."
+            f"{share}."
         )
+    yield from _open(beyond, share, bar, [n for n in (end, client) if n is not None])
     points = (f"{n}: {format_value(level.typical, 'share')}" for n, level in levels.items())
     yield f"Utilisation by the number of accelerators: {', '.join(points)}."
+
+
+def _open(
+    beyond: Mapping[int, "_Level"], share: str, bar: float, ends: Sequence[int]
+) -> Iterator[str]:
+    """Which numbers the repeats leave undecided, and what would decide them."""
+    unsure = [n for n, level in beyond.items() if level.lowest < bar <= level.highest]
+    numbers = [str(n) for n in unsure if not ends or n < min(ends)]
+    if numbers:
+        are = "accelerator is" if numbers == ["1"] else "accelerators are"
+        yield (
+            f"Whether {' or '.join(numbers)} {are} fed stays open: their repeats differ too much, "
+            f"from below to above {share}. More repeats (--repeats) narrow that, and so does a "
+            "client on which nothing else runs."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

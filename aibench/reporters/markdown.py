@@ -6,6 +6,7 @@ from typing import Any
 
 from aibench.reporters import (
     alternating,
+    belonging,
     feeding,
     folding,
     sizing,
@@ -198,6 +199,8 @@ def _details(document: dict[str, Any]) -> Iterator[str]:
     yield ""
     facts = [
         f"run {run['id']}, {wording.when(document)}, aibench {run['aibench_version']}",
+        *([f"labels: {told}"] if (told := belonging.belonging(run["labels"])) else ()),
+        *(f"judged, {side}: {told}" for side, told in belonging.rows(document)),
         f"command: {' '.join(run['command'])}",
         *(f"{key}: {value}" for key, value in document["environment"]["key"].items()),
     ]

@@ -7,6 +7,7 @@ make a new series of each run. Write the file with ``-o``: it is replaced as a w
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from aibench.reporters.clean import cleaned
@@ -42,6 +43,11 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
         out += [f"# HELP {name} {help_texts[name]}", f"# TYPE {name} gauge"]
         out += [f"{name}{_labels(labels)} {value!r}" for _, labels, value in lines]
     return "\n".join(out) + "\n"
+
+
+def dashboard() -> str:
+    """The JSON of a Grafana dashboard for these metrics, which asks for its data source."""
+    return (Path(__file__).parent / "templates" / "grafana.json").read_text(encoding="utf-8")
 
 
 _HELP = {

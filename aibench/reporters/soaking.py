@@ -1,5 +1,6 @@
 """What a soak shows that no single round does: failures, the worst minute, and how it drifted."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import accumulate
@@ -24,6 +25,8 @@ def sentences(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
         if phase["operation"] != "soak" or not phase["samples"]:
             continue
         yield f"{phase['name']}: {_failures(phase)}"
+        if told := _over_nfs(phase["samples"]):
+            yield f"{phase['name']}: {told}"
         if (worst := worst_minute(phase["samples"])) is not None:
             rate, number, at_ns = worst
             usual = median(_rate(sample) for sample in _timed(phase["samples"]))
@@ -43,6 +46,30 @@ def _failures(phase: dict[str, Any]) -> str:
         return f"no operation failed in {over}"
     kinds = ", ".join(f"{format_count(count)} {name}" for name, count in phase["failed"].items())
     return f"{format_count(phase['errors'])} operations failed in {over} ({kinds}), and were borne"
+
+
+def _over_nfs(samples: Sequence[dict[str, Any]]) -> str:
+    """What an NFS client sent again and was refused over all rounds; empty for other mounts."""
+    known = [
+        each for sample in samples if sample.get("nfs") for each in sample["nfs"]["operations"]
+    ]
+    if not known:
+        return ""
+    asked = sum(each["operations"] for each in known)
+    again = sum(max(each["transmissions"] - each["operations"], 0) for each in known)
+    late = sum(each["timeouts"] for each in known)
+    told = (
+        f"of {format_count(asked)} requests to the NFS server {format_count(again)} were sent "
+        f"again and {format_count(late)} had no answer within the mount's time limit"
+    )
+    if all(each["errors"] is None for each in known):
+        return f"{told}; this kernel does not count errors"
+    errors: Counter[str] = Counter()
+    for each in known:
+        errors[each["name"]] += each["errors"] or 0
+    kinds = ", ".join(f"{format_count(n)} {name}" for name, n in errors.most_common() if n)
+    found = f" ({kinds}), 'no such file' among them" if kinds else ""
+    return f"{told}; {format_count(errors.total())} were answered with an error{found}"
 
 
 def _timed(samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,10 +1,9 @@
 """The report for a terminal: verdicts first, then each workload, then what was not tested."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from io import StringIO
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import RenderableType
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +11,7 @@ from rich.text import Text
 from aibench.reporters import (
     alternating,
     asking,
+    belonging,
     feeding,
     folding,
     sizing,
@@ -21,6 +21,7 @@ from aibench.reporters import (
     wording,
 )
 from aibench.reporters.clean import cleaned
+from aibench.reporters.console import laid_out
 
 #: Colours of the sixteen that every terminal theme defines; the words say the same.
 _STYLES = {
@@ -41,14 +42,7 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
 
     Every text of the record is stripped of control characters before it is laid out.
     """
-    out = StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=color, no_color=not color, highlight=False,
-        color_system="standard" if color else None, markup=False, emoji=False,
-        legacy_windows=False, _environ={},
-    )  # fmt: skip
-    console.print(Group(*_report(cleaned(document))))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return laid_out(_report(cleaned(document)), width=width, color=color)
 
 
 def _report(document: dict[str, Any]) -> Iterator[RenderableType]:
@@ -76,12 +70,28 @@ def _head(document: dict[str, Any]) -> Iterator[RenderableType]:
         facts.add_row(
             "client", Text(", ".join(f"{k} {wording.fact(k, v)}" for k, v in key.items()))
         )
+    if told := belonging.belonging(run["labels"]):
+        facts.add_row("labels", Text(told))
     yield facts
+    yield from _judged(document)
     if not run["counts"]:
         yield Text("\n✗ This run does not count and meets no claim:", style="bold red")
         yield _bullets(reason["message"] for reason in run["reasons"])
     if run["warnings"]:
         yield _bullets(warning["message"] for warning in run["warnings"])
+
+
+def _judged(document: dict[str, Any]) -> Iterator[RenderableType]:
+    """The runs that were judged together, where they are several."""
+    if not document["judged"]:
+        return
+    yield Text(f"\n{belonging.heading(document)}:")
+    each = Table.grid(padding=(0, 2, 0, 0))
+    each.add_column(style="dim", no_wrap=True)
+    each.add_column(overflow="fold")
+    for side, told in belonging.rows(document):
+        each.add_row(side, Text(told))
+    yield each
 
 
 def _section(title: str) -> Iterator[RenderableType]:

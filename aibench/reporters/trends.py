@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from io import StringIO
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from aibench.history import Trend
 from aibench.reporters.clean import cleaned
+from aibench.reporters.console import laid_out
 from aibench.units import format_value
 
 FORMAT = 1
@@ -117,14 +117,7 @@ def _differences(changed: Any) -> list[dict[str, str | None]]:
 
 def terminal(shown: dict[str, Any], *, width: int = 80, color: bool = False) -> str:
     """The document as text: a block for each series."""
-    out = StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=color, no_color=not color, highlight=False,
-        color_system="standard" if color else None, markup=False, emoji=False,
-        legacy_windows=False, _environ={},
-    )  # fmt: skip
-    console.print(Group(*_lines(cleaned(shown))))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return laid_out(_lines(cleaned(shown)), width=width, color=color)
 
 
 def _lines(shown: dict[str, Any]) -> Iterator[RenderableType]:

@@ -29,6 +29,7 @@ from aibench.reporters.values import number, plain, spread
 from aibench.stats.histogram import enough_for, merge, percentile
 from aibench.stats.intervals import estimate
 from aibench.training import demand
+from aibench.workers.loops.feed import share_asked, steps_asked
 
 #: Where the latency curve has its points; those with too few operations are left out.
 _SHARES = (
@@ -162,10 +163,19 @@ def _accelerators(phase: Phase) -> dict[str, Any] | None:
         "format": saved.population.format,
         "snapshot": saved.snapshot,
     }
+    read, other = phase.evaluation, phase.evaluation and phase.evaluation.accelerators
+    evaluation = read and other and {
+        "batches": steps_asked(read, other),
+        "batch": read.batch,
+        "files": read.population.files,
+        "bytes": int(total_bytes(read.population) * share_asked(read)),
+        "compute_ns": other.compute_ns,
+    }  # fmt: skip
     return {
         **plain(phase.accelerators),
         "demand": number(demand(phase)),
         "saving": saving,
+        "evaluation": evaluation,
     }
 
 

@@ -18,12 +18,14 @@ FOREVER = 2**63 - 1
 
 #: The cells of a group of accelerators that end their steps together: its step, since when they
 #: are free, when the last of those that arrived ended its step, and who left. Then whether it is
-#: over, for how many ranks it stops, how many checkpoints were asked for, how long it stopped, and
-#: when its last epoch ended.
-STEP, FREE, LATEST, ARRIVED, LEFT, OVER, STOPS, ASKED, STOPPED, TURNED, GROUP_CELLS = range(11)
+#: over, for how many ranks or evaluators it stops, how many checkpoints were asked for, how long
+#: it stopped for one, when its last epoch ended, how many evaluations were asked for, when the one
+#: that goes on ends as far as is known, and how long it stopped for one.
+STEP, FREE, LATEST, ARRIVED, LEFT, OVER, STOPS, ASKED, STOPPED, TURNED = range(10)
+EXAMINED, EXAM_END, EXAM, GROUP_CELLS = range(10, 14)
 #: The cells of one accelerator.
 TAKEN, BEGAN, ENDED, HELD, STEPS, BYTES, FIRST, FIRST_END, END = range(9)
-WAIT, COMPUTED, BARRIER, STALL, SAVED, MEMBER_CELLS = range(9, 15)
+WAIT, COMPUTED, BARRIER, STALL, SAVED, EVALUATED, MEMBER_CELLS = range(9, 16)
 #: The cells of one loader; then times and bytes of its batches, and when they were taken.
 MADE, GONE, SEAT_CELLS = range(3)
 #: The cells of one checkpoint: when it was asked for, released and complete, and ranks to come.
@@ -31,11 +33,12 @@ ASKED_AT, RELEASED_AT, WRITTEN_AT, UNWRITTEN, CHECKPOINT_CELLS = range(5)
 
 
 class Cells:
-    """Integers, locks and semaphores that all loaders of this host share, and its ``ranks``.
+    """Integers, locks and semaphores that all of this host share: loaders, ranks, evaluators.
 
     Loader ``seat`` is loader ``seat // count`` of accelerator ``seat % count``: so the batches that
     are dealt to it are those that a distributed sampler would give it. There are up to
-    ``checkpoints`` of them, and no step begins when ``runtime_ns`` are over (0: no bound).
+    ``checkpoints``, written by ``ranks``, and no step begins when ``runtime_ns`` are over (0: no
+    bound). The ``evaluators`` are the loaders of the data of evaluations.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Cells:
         steps: int,
         checkpoints: int = 0,
         ranks: int = 0,
+        evaluators: int = 0,
         runtime_ns: int = 0,
     ) -> None:
         self.asked, self.steps = asked, FOREVER if unending and not steps else steps
@@ -67,6 +71,7 @@ class Cells:
         self.epoch_steps, self.epochs, self.origin_ns = 0, range(1), 0
         self.turned: list[Semaphore] = []
         self.turns = [_FORK.Semaphore(0) for _ in range(ranks)]
+        self.exams = [_FORK.Semaphore(0) for _ in range(evaluators)]
         self._ended = _FORK.Semaphore(0)
 
     def divide(self, epoch_steps: int) -> None:
@@ -107,7 +112,7 @@ class Cells:
 
     def end_rank(self) -> None:
         """Tell everyone that a rank writes no more."""
-        for _ in range(self.asked.seats + self.ranks):
+        for _ in range(self.asked.seats + self.ranks + len(self.exams)):
             self._ended.release()
 
     def await_ranks(self) -> None:

@@ -4,7 +4,8 @@ No process plays an accelerator. Whichever loader brings a batch takes the share
 as the batches reach, exactly, and tells the loaders that go on when theirs were taken. So a core
 carries as many accelerators as its loaders can feed, nobody polls, and a clock that is read late
 by whoever computes changes nothing. Where checkpoints are due the timeline stops, tells the ranks
-that write them, and goes on with the one that lets it go last.
+that write them, and goes on with the one that lets it go last; so with evaluations and those that
+read for them.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,11 @@ from aibench.workers.cells import (
     BYTES,
     COMPUTED,
     END,
+    EVALUATED,
+    EXAMINED,
     FIRST,
     FIRST_END,
+    FREE,
     GONE,
     LEFT,
     MADE,
@@ -49,6 +53,16 @@ class Conductor(Cells):
         """What rank ``rank`` of the checkpoints has to do with it."""
         return Saver(self, rank)
 
+    def evaluator(self, number: int) -> "Evaluator":
+        """What loader ``number`` of the data of evaluations has to do with it."""
+        return Evaluator(self, number)
+
+    @property
+    def evaluations(self) -> int:
+        """How many evaluations the accelerators stopped for."""
+        asked: int = self.cells[EXAMINED]
+        return asked
+
     def results(self, host: str, start_ns: int) -> tuple[Accelerated, ...]:
         """What each accelerator did, when all loaders have ended."""
         found = []
@@ -69,6 +83,7 @@ class Conductor(Cells):
                     barrier_ns=cell[BARRIER],
                     stall_ns=cell[STALL],
                     checkpoint_ns=cell[SAVED],
+                    evaluation_ns=cell[EVALUATED],
                 )
             )
         return tuple(found)
@@ -131,6 +146,40 @@ class Saver:
     def freeze(self) -> Steps:
         """The steps that this rank computed, when no other checkpoint will be due."""
         self._shared.end_rank()
+        return self.timeline.freeze()
+
+
+class Evaluator:
+    """One loader's part in evaluations: is told when one is due, and when it would be over."""
+
+    def __init__(self, conductor: Conductor, number: int) -> None:
+        self.timeline = Timeline(conductor, 0)
+        self._shared, self._cells = conductor, conductor.cells
+        self._exam, self._done = conductor.exams[number], 0
+
+    def begin(self, start_ns: int) -> None:
+        """Tell the common start."""
+        self.timeline.begin(start_ns, self._shared.deadline(start_ns))
+
+    def asked(self, wait: Callable[[int], None]) -> int | None:
+        """Wait until the next evaluation begins, and tell when; None when none will."""
+        group = self.timeline.group
+        while self._done >= self._cells[group + EXAMINED]:
+            if self.timeline.over:
+                return None
+            self._exam.acquire()
+        began: int = self._cells[group + FREE]
+        wait(began)
+        return began
+
+    def done(self, end_ns: int) -> None:
+        """All of it is read, and computed with at a time that may be still to come."""
+        self._done += 1
+        with self.timeline.lock:
+            self.timeline.evaluated(end_ns)
+
+    def freeze(self) -> Steps:
+        """The steps that this loader computed, when no other evaluation will be due."""
         return self.timeline.freeze()
 
 

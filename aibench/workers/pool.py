@@ -225,17 +225,17 @@ def run_pool(
     patience_ns: int,
     *,
     parents: bool = False,
-    beside: tuple[Job, Prepare] | None = None,
+    beside: Sequence[tuple[Job, Prepare]] = (),
 ) -> tuple[int, list[Outcome]]:
     """(common start, outcomes of all threads of control); every worker is gone when it returns.
 
-    ``parents`` may have child processes of their own, which have to die with them. Who does another
-    job ``beside`` starts together with the others, has the slots after theirs, and is not reported.
+    ``parents`` may have child processes of their own, which have to die with them. Who does one of
+    the jobs ``beside`` starts together with the others, has slots after theirs, is not reported.
     `TargetFailed` or `WorkerFailed` when any of them fails; any exception kills them all.
     """
     crews = [Crew(job, prepare, 0)]
-    if beside is not None:
-        crews.append(Crew(*beside, job.phase.slots))
+    for other, ready in beside:
+        crews.append(Crew(other, ready, crews[-1].first + crews[-1].job.phase.slots))
     shared = _Shared(sum(crew.job.phase.slots for crew in crews))
     workers: list[_Worker] = []
     outcomes: list[Outcome] = []

@@ -1,7 +1,8 @@
 """Takes the timeline of accelerators as far as the batches that are there reach, exactly.
 
 Step ``k`` of an accelerator begins when its batch ``k`` is there and its step before has ended, or
-with a barrier that of all; where a checkpoint is due, when those that write it let it go on. Its
+with a barrier that of all; where an evaluation or a checkpoint is due, when those that read or
+write it let it go on: first the evaluation, then the checkpoint. Its
 loader ``k mod loaders`` brings the batch, and may begin with another one when the one ``prefetch``
 batches of its own before it is taken.
 """
@@ -18,6 +19,10 @@ from aibench.workers.cells import (
     COMPUTED,
     END,
     ENDED,
+    EVALUATED,
+    EXAM,
+    EXAM_END,
+    EXAMINED,
     FIRST,
     FIRST_END,
     FOREVER,
@@ -88,6 +93,22 @@ class Timeline:
         if not cells[group + OVER]:
             self.advance(self.members)
 
+    def evaluated(self, end_ns: int) -> None:
+        """An evaluator has read all, and its accelerator has computed with that at a time."""
+        cells, group = self._cells, self.group
+        cells[group + EXAM_END] = max(cells[group + EXAM_END], end_ns)
+        cells[group + STOPS] -= 1
+        if cells[group + STOPS]:
+            return
+        cells[group + EXAM] = max(cells[group + EXAM_END] - cells[group + FREE], 0)
+        cells[group + FREE] += cells[group + EXAM]
+        if cells[group + OVER]:
+            return
+        if self._saves_after(cells[group + STEP]):
+            self._stop(cells[group + FREE])
+        else:
+            self.advance(self.members)
+
     def written(self, checkpoint: int, now: int) -> None:
         """A rank has written all that it has of a checkpoint."""
         base = self._shared.checkpoint(checkpoint)
@@ -103,6 +124,14 @@ class Timeline:
         cells[group + STOPS] = shared.ranks
         for turn in shared.turns:
             turn.release()
+
+    def _examine(self) -> None:
+        """All accelerators stop for an evaluation: tell those who read for it."""
+        cells, group, exams = self._cells, self.group, self._shared.exams
+        cells[group + EXAMINED] += 1
+        cells[group + EXAM_END], cells[group + STOPS] = 0, len(exams)
+        for exam in exams:
+            exam.release()
 
     def advance(self, taking: tuple[int, ...]) -> None:
         """Take the timeline as far as the batches reach, from what just came to ``taking``."""
@@ -155,16 +184,18 @@ class Timeline:
             self._count(base, freed, latest, first=step == 0)
             cells[base + STALL] += latest - freed - longest if step else 0
         cells[group + STEP], cells[group + FREE], cells[group + ARRIVED] = step + 1, latest, 0
-        cells[group + STOPPED] = 0
+        cells[group + STOPPED] = cells[group + EXAM] = 0
         if self._shared.epoch_steps and (step + 1) % self._shared.epoch_steps == 0:
             cells[group + TURNED] = latest
             self._release(self._shared.turned)
         if step + 1 >= self._shared.steps or latest >= self._deadline:
             self._finish()
-        elif self._is_due(step + 1):
+        elif self.asked.evaluate_every and (step + 1) % self.asked.evaluate_every == 0:
+            self._examine()
+        elif self._saves_after(step + 1):
             self._stop(latest)
 
-    def _is_due(self, steps: int) -> bool:
+    def _saves_after(self, steps: int) -> bool:
         every = self.asked.save_every
         return (
             every > 0
@@ -178,6 +209,7 @@ class Timeline:
         cells[base + STEPS] += 1
         cells[base + BYTES] += size
         cells[base + SAVED] += cells[self.group + STOPPED]
+        cells[base + EVALUATED] += cells[self.group + EXAM]
         cells[base + END] = latest
         if first:
             cells[base + FIRST], cells[base + FIRST_END] = began, latest
@@ -209,7 +241,7 @@ class Timeline:
         self._release(self._shared.admissions)
         if self._shared.turned:
             self._release(self._shared.turned)
-        for turn in self._shared.turns:
+        for turn in (*self._shared.turns, *self._shared.exams):
             turn.release()
 
     def _release(self, semaphores: list[Semaphore]) -> None:

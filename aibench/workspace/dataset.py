@@ -72,23 +72,29 @@ def _state(fd: int, population: Population, workspace: Workspace) -> State | Non
 
 
 @contextmanager
-def writing(workspace: Workspace, population: Population, known: State) -> Iterator[str]:
+def writing(
+    workspace: Workspace, population: Population, known: State, through: str = ""
+) -> Iterator[str]:
     """Within, what is missing gets written; afterwards the data set is synced and complete.
 
-    Gives the directory for the notes. OSError when the sync fails: then nothing that was noted
-    can be relied on, and the next run writes all of it again.
+    Gives the directory for the notes. The manifest keeps ``through``, the type of the filesystem
+    that it is written over, unless a part was written over another one. OSError
+    when the sync fails: then nothing that was noted can be relied on, and the next run writes all
+    of it again.
     """
     path = make_directories(workspace, population)
     with workspace.opened(population.directory) as fd:
         if not known.known or len(known.missing) == granules(population):
             _forget_notes(fd)
-        write_json(fd, MANIFEST, _manifest(population, complete=False))
+        elif _through(read_json(fd, MANIFEST)) != through:
+            through = ""
+        write_json(fd, MANIFEST, _manifest(population, through, complete=False))
         yield path
         if _LIBC.syncfs(fd) != 0:
             number = ctypes.get_errno()
             _forget_notes(fd)
             raise OSError(number, os.strerror(number), path)
-        write_json(fd, MANIFEST, _manifest(population, complete=True))
+        write_json(fd, MANIFEST, _manifest(population, through, complete=True))
         _forget_notes(fd)
 
 
@@ -128,11 +134,16 @@ def _is_numbered(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A directory among the data sets; ``population`` is None where its manifest is damaged."""
+    """A directory among the data sets; ``population`` is None where its manifest is damaged.
+
+    ``through`` is the type of the filesystem that all of it was written over, empty where that is
+    not known.
+    """
 
     directory: str
     population: Population | None
     complete: bool = False
+    through: str = ""
 
 
 def on_disk(workspace: Workspace) -> list[Found]:
@@ -172,10 +183,17 @@ def _found(directory: str, manifest: object) -> Found:
     except (KeyError, TypeError, ValueError, RecursionError):
         return unknown
     complete = manifest.get("complete") is True
-    return Found(directory=directory, population=population, complete=complete)
+    through = _through(manifest)
+    return Found(directory=directory, population=population, complete=complete, through=through)
 
 
-def _manifest(population: Population, *, complete: bool) -> dict[str, object]:
+def _through(manifest: object) -> str:
+    """The type of the filesystem that a manifest names; empty where it names none."""
+    told = manifest.get("through") if isinstance(manifest, dict) else None
+    return told if isinstance(told, str) else ""
+
+
+def _manifest(population: Population, through: str, *, complete: bool) -> dict[str, object]:
     parts = asdict(population)
     del parts["directory"], parts["persistent"]
     return {
@@ -184,6 +202,7 @@ def _manifest(population: Population, *, complete: bool) -> dict[str, object]:
         "population": parts,
         "complete": complete,
         "boot": _boot(),
+        "through": through,
     }
 
 

@@ -106,6 +106,12 @@ class Workspace:
         self._lock_fd = -1
         self.locked = False
 
+    @property
+    def token(self) -> str:
+        """What its marker is known by: equal through every mount of the same directory."""
+        marker = read_json(self.fd, MARKER)
+        return str(marker.get("id", "")) if isinstance(marker, dict) else ""
+
     def path(self, directory: str) -> str:
         """The absolute path of a directory of the workspace."""
         return f"{self.root}/{directory}"

@@ -1,9 +1,12 @@
 """What duel and compare share on the command line: shares, sides, and exit codes."""
 
+from typing import Any
+
+import click
 import pytest
 
-from aibench.cli.compare_command import joined
 from aibench.cli.comparing import exit_code, parse_share
+from aibench.cli.options import Following, groups
 from aibench.compare import Rules, compare
 from aibench.errors import Refused
 from aibench.model import Comparison
@@ -64,10 +67,30 @@ def test_what_is_no_share(text: str) -> None:
         parse_share(text)
 
 
-def test_all_that_follows_with_is_one_side() -> None:
+@pytest.mark.parametrize(
+    ("words", "runs", "behind"),
+    [
+        ("a1 a2 --with b1 b2 --json --with c1", ("a1", "a2"), [["b1", "b2"], ["c1"]]),
+        ("--with=b1 b2 --json a1", ("a1",), [["b1", "b2"]]),
+        ("--with b1 -- a1 --with", ("a1", "--with"), [["b1"]]),
+        ("a1 - --with - b1", ("a1", "-"), [["-", "b1"]]),
+    ],
+)
+def test_all_that_follows_with_is_one_side(
+    words: str, runs: tuple[str, ...], behind: list[list[str]]
+) -> None:
     """After --with come the runs of one more side, up to the next option."""
-    words = ["a1", "a2", "--with", "b1", "b2", "--json", "--with", "c1"]
-    assert joined(words) == ["a1", "a2", "--with", "b1\0b2", "--json", "--with", "c1"]
+    found: dict[str, Any] = {}
+
+    @click.command(cls=Following, following="--with")
+    @click.argument("runs", nargs=-1)
+    @click.option("--with", "others", multiple=True)
+    @click.option("--json", is_flag=True)
+    def side(runs: tuple[str, ...], others: tuple[str, ...], json: bool) -> None:
+        found.update(runs=runs, behind=groups(others))
+
+    side.main(words.split(), standalone_mode=False)
+    assert (found["runs"], found["behind"]) == (runs, behind)
 
 
 @pytest.mark.parametrize(

@@ -128,10 +128,31 @@ def test_a_run_counts_once(tmp_path: Path, about: list[str | Path], where: str) 
     ("arguments", "said"),
     [([], "Missing argument 'RUN...'"), (["--baseline"], "requires an argument"),
      (["--baseline", "x", "y"], "Missing argument 'RUN...'"),
-     (["x", "--baseline", "--json"], "requires an argument")],
+     (["x", "--baseline", "--json"], "requires an argument"),
+     (["x", "--baseline="], "requires an argument")],
 )  # fmt: skip
 def test_sides_that_are_not_given_are_named(arguments: list[str], said: str) -> None:
     """All that follows --baseline is baseline, and each side has at least one run."""
     result = call(*arguments)
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_all_runs_that_were_judged_are_named(tmp_path: Path, about: list[str | Path]) -> None:
+    """Several runs are all in the head of the report, and in its JSON; one alone is not twice."""
+    labels = {"duel": "d0e1", "pair": "1", "side": "b", "pairs": "6"}
+    runs = [recorded(tmp_path, name, [80.0] * 3) for name in ("first", "second")]
+    runs.append(recorded(tmp_path, "old", [10.0] * 3, labels=labels))
+    found = json.loads(call(*runs[:2], "--baseline", runs[2], *about, "--json").stdout)
+    assert [(each["side"], each["id"]) for each in found["judged"]] == [
+        ("run", "first"), ("run", "second"), ("baseline", "old"),
+    ]  # fmt: skip
+    told = call(*runs[:2], "--baseline", runs[2], *about).stdout
+    head = told.partition("claim")[0]
+    assert "2 runs and 1 of a baseline were judged; figures below are of the last run" in head
+    assert all(f"{name}: " in head for name in ("first", "second", "old"))
+    assert "duel d0e1, pair 1 of 6, side b" in " ".join(head.split())
+    assert max(map(len, told.splitlines())) <= 80
+    alone = call(runs[2], *about, "--json")
+    found = json.loads(alone.stdout)
+    assert (found["judged"], found["run"]["labels"]) == ([], labels)

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from aibench import floors
 from aibench.cli import commands
 from aibench.errors import AibenchError
-from aibench.model import RunRecord
+from aibench.identity import identity
+from aibench.model import NoiseFloor, RunRecord
 from tests import past
 
 QUIET = (1.0, 1.01, 0.99, 1.005, 0.995, 1.0, 1.01, 0.99, 1.0, 1.005)
@@ -53,6 +55,35 @@ def test_check(results: Path, last: float, code: int, word: str) -> None:
     assert done.exit_code == code, done.output
     assert word in done.output
     assert max(map(len, done.output.splitlines())) <= 80
+
+
+def test_the_noise_floor_of_a_mount(results: Path) -> None:
+    """What a duel of the mount with itself found decides which change matters, and is told."""
+    past.written(results, nights([*QUIET, 0.8]))
+    last = past.night(len(QUIET), 0.8)
+    (stage,) = last.plan.stages
+    key = identity(last, stage, stage.measured[0]).series
+    made = [
+        NoiseFloor(
+            series=key, metric=metric, log_ratio=0.3, pairs=6, duel="d0e1", at="now",
+            target="data", workload=stage.workload, phase=stage.measured[0].name,
+        )
+        for metric in ("files_per_second", "read_bandwidth")
+    ]  # fmt: skip
+    floors.keep(str(results), made)
+    done = call("check", "last")
+    assert done.exit_code == 0, done.output
+    told = [step["told"] for step in json.loads(call("check", "last", "--json").output)["series"][0]
+            ["steps"]]  # fmt: skip
+    assert told[1].endswith("a duel of the mount with itself differed")
+
+
+def test_runs_of_a_duel_have_no_history(results: Path) -> None:
+    """A duel's run is refused by the gate with the command that shows it, and held to bounds."""
+    labels = {"duel": "d0e1", "pair": "1", "side": "a"}
+    past.written(results, [*nights(QUIET), past.night(len(QUIET), labels=labels)])
+    assert "aibench compare --duel d0e1" in refused("check", "last")
+    assert call("check", "last", "--at-least", "1MB/s").exit_code == 0
 
 
 def test_check_with_too_little_history(results: Path) -> None:

@@ -21,7 +21,8 @@ from tests import build
 from tests.engines import files
 
 requires_torch = pytest.mark.skipif(
-    TorchEngine().version() is None, reason="The package torch is missing."
+    TorchEngine().version() is None,
+    reason="torch is missing: scripts/test --torch",
 )
 #: Real readers, and what they read.
 READS = [

@@ -259,7 +259,7 @@ def test_a_distributed_checkpoint_is_saved_as_torch_does(live: bool, tmp_path: P
 @pytest.mark.filterwarnings("ignore")  # torch has many
 def test_torch_loads_our_distributed_checkpoint(tmp_path: Path) -> None:
     """With what stands in the first file under the name that it has there, all tensors come."""
-    torch = pytest.importorskip("torch", reason="The package torch is missing.")
+    torch = pytest.importorskip("torch", reason="torch is missing: scripts/test --torch")
     dcp = pytest.importorskip("torch.distributed.checkpoint", reason="torch is not whole.")
     paths = saved("dcp", tmp_path)
     directory = Path(paths[0]).parent

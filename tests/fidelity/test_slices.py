@@ -142,7 +142,7 @@ def test_slices_of_safetensors_are_mapped_as_the_library_does(
     ours = saving.traced(told | {"reader": reader, "needed": needed, "block": 4096}, tmp_path)
     assert unmapped(steps(ours)) == unmapped(steps(theirs))
     assert not ours.of("read", "pread")
-    assert resident(path) == pytest.approx(expected, abs=0.1)
+    assert resident(path) == pytest.approx(expected, abs=0.2)
 
 
 def test_the_library_finds_rows_and_columns(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_half_of_a_distributed_checkpoint_costs_all_of_it(rank: int, tmp_path: P
 @requires_strace
 def test_two_ranks_load_a_distributed_checkpoint_as_torch_does(tmp_path: Path) -> None:
     """Each of two real ranks with half of every tensor reads all of all files, and so do ours."""
-    pytest.importorskip("torch", reason="The package torch is missing.")
+    pytest.importorskip("torch", reason="torch is missing: scripts/test --torch")
     shards, tensors = [900_000, 500_000], (100_000, 4096, 70_000, 300_000)
     files = saving.population("dcp", shards, tensors)
     saving.save(files, tmp_path)

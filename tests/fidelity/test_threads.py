@@ -41,7 +41,7 @@ def checkpoint() -> Population:
 @requires_strace
 def test_each_thread_writes_and_syncs_a_file(tmp_path: Path) -> None:
     """As many files, each opened, written, synced and closed; as many bytes, as evenly spread."""
-    pytest.importorskip("torch", reason="The package torch is missing.")
+    pytest.importorskip("torch", reason="torch is missing: scripts/test --torch")
     sizes = [str(size) for size in _TENSORS * 4]
     theirs = steps(
         trace_python(

@@ -1,5 +1,6 @@
 """The gate decides by statistics, magnitude, the client and confirmation, and says each of them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -93,6 +94,29 @@ def test_small_changes_of_quiet_storage_don_t_matter() -> None:
     assert (
         check(history(still), session(0.97), rules=Rules(floor=0.02)).standing is Standing.SUSPECT
     )
+
+
+def test_what_a_mount_differs_from_itself_by_does_not_matter() -> None:
+    """A duel of the mount with itself raises the floor of its figure; a larger floor stays."""
+    known = history(QUIET)
+    key = (known.id.series, known.id.metric)
+    assert known.id.series
+    loud = check(known, session(0.8), rules=Rules(noise={key: 0.3}))
+    assert (loud.standing, [step.fired for step in loud.steps]) == (Standing.OK, [True, False])
+    assert loud.steps[1].told.endswith("< 0.259, by which a duel of the mount with itself differed")
+    assert loud.detectable == pytest.approx(1 - math.exp(-0.3))
+    for noise in ({key: 0.2}, {("another", known.id.metric): 0.3}, {(key[0], "iops"): 0.3}):
+        assert check(known, session(0.8), rules=Rules(noise=noise)).standing is Standing.SUSPECT
+    chosen = check(known, session(0.8), rules=Rules(floor=0.28, noise={key: 0.3}))
+    assert chosen.steps[1].told.endswith("< 0.28")
+
+
+def test_runs_of_a_duel_are_no_sessions() -> None:
+    """Neither a pair nor the warm-up of a duel is in a series; a rerun that confirms is."""
+    for pair in ("0", "1"):
+        labels = {"duel": "d0e1", "pair": pair, "side": "a"}
+        assert rows(past.night(1, labels=labels))["rows"] == []
+    assert rows(past.night(1, labels={"confirms": "night-0000"}))["rows"]
 
 
 def test_a_client_that_changed_is_not_the_storage() -> None:

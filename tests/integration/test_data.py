@@ -129,3 +129,17 @@ def test_nothing_to_verify(tmp_path: Path) -> None:
     done = stand.do("verify", stand.target)
     assert (done.code, done.out) == (0, "")
     assert done.messages == [f"there is no data of aibench's under {stand.target}"]
+
+
+def test_a_second_mount_is_asked_for_by_name(tmp_path: Path) -> None:
+    """What belongs to reading through another mount is refused without one, or with the same."""
+    stand = Stand(tmp_path)
+    done = stand.do("verify", stand.target, "--repeats", "2")
+    assert (done.code, done.messages) == (
+        2, ["--repeats goes with --written-through, which keeps a record"],
+    )  # fmt: skip
+    done = stand.do("verify", stand.target, "--written-through", stand.target)
+    assert (done.code, "that is one protocol" in done.err) == (2, True)
+    done = stand.do("verify", stand.target, "--written-through", tmp_path / "none")
+    assert (done.code, done.messages) == (2, [f"{tmp_path / 'none'} is not a directory"])
+    assert stand.paths() == []

@@ -5,6 +5,7 @@ import os
 import subprocess
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +16,9 @@ from aibench.definition.system import load_system
 from aibench.insight import why
 from aibench.insight.facts import Facts, own_cpu_share
 from aibench.insight.thresholds import MOST
+from aibench.judge.absolute import decide
 from aibench.judge.gates import gates
-from aibench.judge.verdicts import Trial, decide
+from aibench.judge.trials import Trial
 from aibench.metrics import metrics
 from aibench.model import READS, RunRecord, Sample, Status, Why
 from tests import build
@@ -119,9 +121,14 @@ def decided(record: RunRecord, directory: Path, codes: Collection[str]) -> Statu
         workload=samples[0].workload,
         phase=phase,
         values=tuple(map(rate, samples)),
+        unit=claim.unit,
+        better="higher",
+        record=replace(record, system=system),
+        stage=record.stage(samples[0].workload),
+        counted=tuple(samples),
         closed=tuple(gate for gate in closed if gate.finding.code in codes),
     )
-    return decide(claim, claim.interpretations[0], system, trial).status
+    return decide(claim, claim.interpretations[0], trial).status
 
 
 def read_samples(record: RunRecord) -> list[Sample]:

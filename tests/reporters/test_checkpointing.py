@@ -1,5 +1,6 @@
 """A report says what checkpoints did to a training, and what it did to them."""
 
+from dataclasses import replace
 from typing import Any
 
 from aibench.model import Accelerated, Accelerators, Operation, RunRecord, Steps, Training
@@ -81,3 +82,47 @@ def test_nothing_is_said_without_checkpoints() -> None:
     """A training that saves nothing has no such sentences."""
     shown = document(build.record(), [])["workloads"][0]["phases"]
     assert list(checkpointing.told(shown)) == []
+
+
+def test_evaluations_are_told() -> None:
+    """What is read for an evaluation, how long it took, and what it left of the time."""
+    other = build.population(directory="data/other", files=40)
+    read = build.phase(
+        name="evaluation", population=other, batch=10, processes=1, threads=2,
+        accelerators=Accelerators(count=1, loaders=2, compute_ns=SECOND // 3, steps=3),
+    )  # fmt: skip
+    asked = Accelerators(count=1, loaders=2, compute_ns=SECOND, evaluate_every=25)
+    level = build.phase(
+        name="accelerators-1",
+        accelerators=asked,
+        evaluation=read,
+        processes=1,
+        threads=2,
+        batch=10,
+    )
+    (one,) = training().accelerators
+    one = replace(one, checkpoint_ns=0, evaluation_ns=10 * SECOND)
+    did = replace(
+        training(), accelerators=(one,), while_saving=None, others=None, saved_bytes=0,
+        evaluations=4, evaluated_bytes=4 * 10**8,
+    )  # fmt: skip
+    samples = [
+        build.sample(n, phase="accelerators-1", measurement=build.measurement(training=did))
+        for n in range(3)
+    ]
+    shown = document(
+        build.record(*samples, plan=build.plan(build.stage(phases=(level,), kind="train"))), []
+    )
+    formula, useful, took = checkpointing.told(shown["workloads"][0]["phases"])
+    assert "stops for evaluations included" in formula
+    assert useful == (
+        "1 accelerator: goodput 72.0 %, stops for evaluations took 10.0 % of the time."
+    )
+    assert took == (
+        "1 accelerator: an evaluation took 2.50 s in the mean, in which 40.0 MB/s were read."
+    )
+    said = asking.asked(shown["workloads"][0]["phases"][0])
+    assert (
+        "after each 25 steps a stop for an evaluation, in which each takes 3 batches of 10" in said
+    )
+    assert "333 ms a batch" in said

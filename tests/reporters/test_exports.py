@@ -168,8 +168,7 @@ def test_prometheus_takes_no_time_stamps() -> None:
 
 def test_the_dashboard_asks_for_what_is_exported() -> None:
     """Each metric in the dashboard is one that reports export, and its panels don't overlap."""
-    path = Path(prometheus.__file__).parent / "templates" / "grafana.json"
-    dashboard = json.loads(path.read_text())
+    dashboard = json.loads(prometheus.dashboard())
     names = set(families(prometheus.render(told()))) | {"aibench_share_ratio", "aibench_size_bytes"}
     assert dashboard["schemaVersion"] >= 36
     cells = set()

@@ -76,16 +76,35 @@ def test_what_a_search_found() -> None:
     """A report says between which numbers the largest one lies, and the curve that was seen."""
     levels = {1: GOOD, 2: MIDDLING, 4: MIDDLING, 8: BAD}
     (workload,) = document(record(levels, searched=12), [])["workloads"]
-    _, most, between, curve = feeding.fed(workload["phases"])
+    _, most, between, unsure, curve = feeding.fed(workload["phases"])
     assert most.startswith("1 accelerator had a utilisation of 90.0 % or more")
     assert between == (
         "The largest number that is fed is between 1 and 7: 8 accelerators surely had less than "
         "90.0 %."
     )
+    assert unsure.startswith(
+        "Whether 2 or 4 accelerators are fed stays open: their repeats differ too much, from below "
+        "to above 90.0 %. More repeats (--repeats) narrow that"
+    )
     assert curve.startswith("Utilisation by the number of accelerators: 1: 97.0 %, 2: 89.0 %, 4: ")
     phases = workload["phases"]
     phases[3]["warnings"] = [{"code": "client_bound", "message": "", "repeats": [0]}]
-    assert "With 8 accelerators the client was the limit" in list(feeding.fed(phases))[2]
+    client, unsure, _ = list(feeding.fed(phases))[2:]
+    assert client.startswith("With 8 accelerators the client was the limit: it hardly keeps so")
+    assert "changes from one run to the next" in client
+    assert unsure.startswith("Whether 2 or 4 accelerators are fed stays open")
+
+
+def test_a_noisy_client_ends_a_search_in_plain_words() -> None:
+    """Where only repeats that differ lie above what is fed, that is all that is said to be open."""
+    levels = {1: GOOD, 2: MIDDLING}
+    (workload,) = document(record(levels, searched=12), [])["workloads"]
+    _, _, unsure, _ = feeding.fed(workload["phases"])
+    assert unsure.startswith("Whether 2 accelerators are fed stays open")
+    phases = workload["phases"]
+    phases[1]["warnings"] = [{"code": "client_bound", "message": "", "repeats": [3]}]
+    _, _, client, _ = feeding.fed(phases)
+    assert client.startswith("With 2 accelerators the client was the limit")
 
 
 def test_first_batches_of_later_epochs_are_told() -> None:

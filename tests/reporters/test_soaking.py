@@ -92,3 +92,28 @@ def test_a_rate_that_was_not_kept_is_no_knee() -> None:
     assert "may lie beyond" in named
     assert list(sweep.sentences([level(0, 100, 10, 10**6)]))[1:] == []
     assert sweep.curve(phases[:1]) is None
+
+
+def over_nfs(*operations: tuple[str, int, int, int, int | None]) -> dict[str, Any]:
+    """What an NFS client counted in a round: name, operations, transmissions, timeouts, errors."""
+    names = ("name", "operations", "transmissions", "timeouts", "errors")
+    return {"operations": [dict(zip(names, each, strict=True)) for each in operations]}
+
+
+def test_what_nfs_sent_again_is_summed_over_the_rounds() -> None:
+    """Requests, those sent again and errors of all rounds, by the name of the operation."""
+    found = soak({})
+    first, second = found["samples"]
+    first["nfs"] = over_nfs(("READ", 1000, 1003, 1, 0), ("LOOKUP", 50, 50, 0, 12))
+    second["nfs"] = over_nfs(("READ", 900, 901, 0, 2), ("LOOKUP", 50, 50, 0, 10))
+    _, told, *_ = soaking.sentences([found])
+    assert told == (
+        "soak: of 2.00 k requests to the NFS server 4 were sent again and 1 had no answer within "
+        "the mount's time limit; 24 were answered with an error (22 LOOKUP, 2 READ), 'no such "
+        "file' among them"
+    )
+    first["nfs"], second["nfs"] = over_nfs(("READ", 10, 10, 0, None)), None
+    _, told, *_ = soaking.sentences([found])
+    assert told.endswith("0 had no answer within the mount's time limit; this kernel does not "
+                         "count errors")  # fmt: skip
+    assert not any("NFS" in text for text in soaking.sentences([soak({})]))

@@ -3,6 +3,7 @@
 import json
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,21 @@ def test_complete(workspace: Workspace) -> None:
     (found,) = dataset.on_disk(workspace)
     assert found.population == POPULATION
     assert found.complete
+
+
+def test_written_over(workspace: Workspace) -> None:
+    """The type of the filesystem that data was written over is kept; of two none is told."""
+    everything = dataset.state(workspace, POPULATION)
+    for first, second, told in (("ext4", "ext4", "ext4"), ("ext4", "nfs4", ""), ("", "nfs4", "")):
+        with dataset.writing(workspace, POPULATION, everything, first) as path:
+            Path(path, "progress-0000").write_text("0\n")
+        rest = replace(everything, missing=(1, 2), known=True)
+        with dataset.writing(workspace, POPULATION, rest, second):
+            pass
+        assert [found.through for found in dataset.on_disk(workspace)] == [told]
+        with dataset.writing(workspace, POPULATION, everything, second):
+            pass
+        assert [found.through for found in dataset.on_disk(workspace)] == [second]
 
 
 def test_another_population(workspace: Workspace) -> None:

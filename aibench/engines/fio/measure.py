@@ -15,6 +15,8 @@ from aibench.stats.histogram import Recorder, bin_of, bin_value, percentile
 _SECOND = 10**9
 #: Below this, the millisecond of fio's clock is worth more than 1 %.
 _CLOCK_FLOOR_NS = 100 * 10**6
+#: A longer run has longer intervals, as those of our own loops are.
+_MOST_INTERVALS = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,8 @@ def measurement(
     elapsed = max((worker.end_ns for worker in workers), default=0)
     whole = histogram(last.jobs)
     series = None
+    while elapsed >= _MOST_INTERVALS * interval_ns:
+        interval_ns *= 10
     if last.operations and elapsed:
         series = log.series(last, elapsed, interval_ns, whole.max_ns or 0)
     return Measurement(

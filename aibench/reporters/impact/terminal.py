@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from io import StringIO
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import RenderableType
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from aibench.reporters.clean import cleaned
+from aibench.reporters.console import laid_out
 from aibench.reporters.impact import words
 from aibench.units import format_rate
 
@@ -23,14 +23,7 @@ _A_DECADE = 3
 
 def render(document: dict[str, Any], *, width: int = 80, color: bool = False) -> str:
     """``document`` as text of at most ``width`` cells a line, with colour where asked for."""
-    out = StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=color, no_color=not color, highlight=False,
-        color_system="standard" if color else None, markup=False, emoji=False,
-        legacy_windows=False, _environ={},
-    )  # fmt: skip
-    console.print(Group(*_report(cleaned(document))))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return laid_out(_report(cleaned(document)), width=width, color=color)
 
 
 def _report(document: dict[str, Any]) -> Iterator[RenderableType]:

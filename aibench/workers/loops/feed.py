@@ -41,6 +41,14 @@ def steps_asked(phase: Phase, asked: Accelerators) -> int:
     return min(asked.steps, every) if asked.steps else every
 
 
+def evaluations_asked(phase: Phase) -> int:
+    """How often the accelerators of ``phase`` stop to evaluate, where time does not end it."""
+    asked = phase.accelerators
+    if asked is None or not asked.evaluate_every:
+        return 0
+    return max(steps_asked(phase, asked) - 1, 0) // asked.evaluate_every
+
+
 def share_asked(phase: Phase) -> float:
     """Which share of its data ``phase`` asks for: all, or what its accelerators or ranks take."""
     asked = phase.accelerators
@@ -56,11 +64,11 @@ def conductor_of(phase: Phase, seed: int) -> Conductor | None:
         return None
     unending = phase.runtime_ns > 0
     steps = asked.steps if unending else steps_asked(phase, asked)
-    saving = phase.saving
+    saving, evaluation = phase.saving, phase.evaluation
     conductor = Conductor(
         asked, seed, unending=unending, steps=steps,
         checkpoints=saving.checkpoints if saving else 0, ranks=saving.slots if saving else 0,
-        runtime_ns=phase.runtime_ns,
+        evaluators=evaluation.slots if evaluation else 0, runtime_ns=phase.runtime_ns,
     )  # fmt: skip
     if asked.epochs > 1:
         conductor.divide(steps_of_epoch(phase, asked))

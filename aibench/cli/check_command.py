@@ -11,7 +11,7 @@ from aibench.cli import output, results, series
 from aibench.cli.confirming import rerun
 from aibench.cli.options import inconclusive_option
 from aibench.errors import Refused
-from aibench.history import DUEL, Rules, bound, check, held, histories, rows
+from aibench.history import DUEL, Rules, bound, check, held, histories, rows, trend
 from aibench.history.gate import RERUNS
 from aibench.model import Checked, Event, History, RunRecord, Session, Standing
 from aibench.reporters import checks
@@ -76,7 +76,7 @@ _OPEN = frozenset(
     "form",
     default="terminal",
     show_default=True,
-    type=click.Choice(["terminal", "json", "markdown", "junit", "github"]),
+    type=click.Choice(["terminal", "html", "json", "markdown", "junit", "github"]),
 )
 @click.option(
     "-o",
@@ -105,6 +105,8 @@ def command(run: str, results_dir: str | None, **given: Any) -> None:
         raise Refused(f"{record.run_id} does not count: {record.reasons[0].message}")
     found = [each for one in bounds for each in held(record, one)]
     target = given["confirm"]
+    known: Sequence[History] = ()
+    events: Sequence[Event] = ()
     if given["wanted"] is not None or target is not None or not bounds:
         if DUEL in record.labels:
             raise Refused(
@@ -120,7 +122,11 @@ def command(run: str, results_dir: str | None, **given: Any) -> None:
             checked = gate.checked(rerun(record, flagged, target, RERUNS, results_dir, patience_ns))
         found += checked
     form = "json" if given["as_json"] else given["form"]
-    _show(checks.document(record, found), form, given["path"], given["inconclusive"])
+    document = checks.document(record, found)
+    if form == "html":
+        output.deliver(_page(document, known, events), form, given["path"])
+    else:
+        _show(document, form, given["path"], given["inconclusive"])
     raise SystemExit(_exit_code(found))
 
 
@@ -143,6 +149,20 @@ def _show(document: dict[str, Any], form: str, path: str | None, inconclusive: s
     output.deliver(made, form, path)
     if form == "github":
         output.summarize(document)
+
+
+def _page(document: dict[str, Any], known: Sequence[History], events: Sequence[Event]) -> str:
+    """The HTML page, with the history of each series that it draws."""
+    from aibench.reporters import checks_html, trends
+
+    wanted = checks_html.drawn(document)
+    found = [
+        trend(each, baselines.of(events, each.id.key), known)
+        for each in known
+        if each.id.key in wanted
+    ]
+    parts = {part["key"]: part for part in trends.document(found, "")["series"]}
+    return checks_html.render(document, parts)
 
 
 class _Gate:

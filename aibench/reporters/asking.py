@@ -12,10 +12,7 @@ _SYNC = {"none": "no fsync", "end": "fsync", "commit": "fsync, rename, fsync dir
 def asked(phase: dict[str, Any]) -> str:
     """What a phase was asked to do, in one line."""
     settings = phase["asked"]
-    workers = (
-        f"{counted(settings['processes'], 'process')} × {counted(settings['threads'], 'thread')}"
-    )
-    parts = [workers, _population(settings), *_reading(settings), settings["order"]]
+    parts = [workers(settings), population(settings), *_reading(settings), settings["order"]]
     if settings["accelerators"]:
         parts.insert(0, feeding.asked(settings))
     if settings["depth"] > 1:
@@ -45,7 +42,13 @@ def _reading(settings: dict[str, Any]) -> list[str]:
     return told
 
 
-def _population(settings: dict[str, Any]) -> str:
+def workers(settings: dict[str, Any]) -> str:
+    """``4 processes × 2 threads``."""
+    return f"{counted(settings['processes'], 'process')} × {counted(settings['threads'], 'thread')}"
+
+
+def population(settings: dict[str, Any]) -> str:
+    """``50.0 k files of 115 kB in the mean``."""
     sizes = settings["sizes"]
     each = "" if settings["files"] == 1 else " each"
     many = settings["samples_per_file"]

@@ -137,9 +137,15 @@ def sentence(each: dict[str, Any]) -> str:
         told = each["steps"][0]["told"]
         return f"{each['printed']}; {told}"
     return (
-        f"{each['printed']}, {each['ratio'] - 1:+.1%} of {each['printed_level']} over "
+        f"{each['printed']}, {change(each['ratio'])} of {each['printed_level']} over "
         f"{each['sessions']} sessions; a change of {each['detectable']:.1%} would be told"
     )
+
+
+def change(ratio: float) -> str:
+    """``-7.8%``; a change that rounds to nothing has no sign."""
+    percent = f"{ratio - 1:+.1%}"
+    return percent if percent.strip("+-") != "0.0%" else "0.0%"
 
 
 def headline(shown: dict[str, Any]) -> str:
@@ -155,8 +161,8 @@ def markdown(shown: dict[str, Any]) -> str:
     rows = [f"**aibench check: {headline(clean)}**", "", "| | series | now | level | change |",
             "|---|---|---|---|---|"]  # fmt: skip
     for each in clean["series"]:
-        change = "" if each["ratio"] is None else f"{each['ratio'] - 1:+.1%}"
+        moved = "" if each["ratio"] is None else change(each["ratio"])
         cells = [f"{each['sign']} {each['word']}", each["name"], each["printed"],
-                 each["printed_level"] or "", change]  # fmt: skip
+                 each["printed_level"] or "", moved]  # fmt: skip
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from aibench.model import Status, Verdict
+from aibench.model import Status, System, Verdict
+from aibench.reporters.conditions import conditions
 from aibench.reporters.values import number, plain, quantity, spread
 
 #: What each status is called, everywhere.
@@ -38,9 +39,17 @@ _CLAIM_TEXTS = (
 )  # fmt: skip
 
 
-def verdict_rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
-    """One row for each verdict, those that ask for action first."""
-    return [_row(verdict) for verdict in sorted(verdicts, key=_severity)]
+def verdict_rows(
+    verdicts: Sequence[Verdict], workloads: Sequence[dict[str, Any]], system: System | None
+) -> list[dict[str, Any]]:
+    """One row for each verdict, those that ask for action first.
+
+    ``workloads`` are those of the document, with the phases that were the tests.
+    """
+    return [
+        _row(verdict) | {"conditions": conditions(verdict, workloads, system)}
+        for verdict in sorted(verdicts, key=_severity)
+    ]
 
 
 def counts_by_status(verdicts: Sequence[Verdict]) -> dict[str, int]:

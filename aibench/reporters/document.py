@@ -48,7 +48,7 @@ def document(
         "environment": plain(record.environment),
         "plan": _plan(record),
         "summary": counts_by_status(verdicts),
-        "verdicts": verdict_rows(verdicts),
+        "verdicts": verdict_rows(verdicts, workloads, record.system),
         "context": beside(verdicts, references, record.system) if references else {},
         "workloads": workloads,
         "sizing": sizing(workloads, record.system, record.target),

@@ -14,13 +14,13 @@ from aibench.reporters.steadiness import marks
 from aibench.units import format_duration, format_value
 
 #: More points than this are summed in pairs: a screen has no room for them.
-_MOST_POINTS = 1500
-_SECOND = 10**9
+MOST_POINTS = 1500
+SECOND = 10**9
 _TAIL = 0.25
 #: One minus the share, from 1 to 10 in a million, is the axis of a latency curve.
 _SHARES = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 _FACTORS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 #: A longer label would leave no room for its plot.
 _LONGEST_LABEL = 40
@@ -125,24 +125,29 @@ def throughput(phase: dict[str, Any]) -> Figure | None:
         "data": traces,
         "layout": {
             "xaxis": {"title": {"text": "time since start, s"}, "rangemode": "tozero"},
-            "yaxis": {"title": {"text": _scaled(traces, "y", unit)}, "rangemode": "tozero"},
+            "yaxis": {"title": {"text": scaled(traces, "y", unit)}, "rangemode": "tozero"},
             "showlegend": True,
             **marks(phase),
         },
     }
 
 
-def rate_line(sample: dict[str, Any], unit: str) -> tuple[dict[str, Any], str] | None:
-    """The throughput of one repeat as a line, and the unit it is in; None without a series."""
+def rate_line(
+    sample: dict[str, Any], unit: str, others: Sequence[dict[str, Any]] = ()
+) -> tuple[dict[str, Any], str] | None:
+    """The throughput of one repeat as a line, and the unit it is in; None without a series.
+
+    ``others`` are traces of rates on the same axis; they are brought to its unit in place.
+    """
     points = _rates(sample, unit) if sample["series"] else []
     if not points:
         return None
     line = _repeat_line(sample, points) | {"name": "throughput"}
     line["role"], line["line"] = 0, {"dash": "solid", "width": 2.5}
-    return line, _scaled([line], "y", unit)
+    return line, scaled([line, *others], "y", unit)
 
 
-def _scaled(traces: Sequence[dict[str, Any]], axis: str, unit: str) -> str:
+def scaled(traces: Sequence[dict[str, Any]], axis: str, unit: str) -> str:
     """Divides the rates of ``traces`` by one prefix that suits the largest; the unit with it."""
     peak = max((rate for t in traces for rate in t[axis] if rate is not None), default=0)
     printed = format_value(peak, f"{unit}/s").partition(" ")[2]
@@ -159,7 +164,7 @@ def _rates(sample: dict[str, Any], unit: str) -> list[tuple[float, float]]:
     """(middle of the interval in s, rate) pairs; a short last interval joins the one before."""
     series = sample["series"]
     counts, width = list(series["bytes" if unit == "B" else "operations"]), series["interval_ns"]
-    while len(counts) > _MOST_POINTS:
+    while len(counts) > MOST_POINTS:
         counts = [sum(counts[n : n + 2]) for n in range(0, len(counts), 2)]
         width *= 2
     ends = [width * (n + 1) for n in range(len(counts))]
@@ -169,7 +174,7 @@ def _rates(sample: dict[str, Any], unit: str) -> list[tuple[float, float]]:
         counts[-2:], ends[-2:] = [counts[-2] + counts[-1]], [ends[-1]]
     points, start = [], 0
     for count, end in zip(counts, ends, strict=True):
-        points.append((round((start + end) / 2 / _SECOND, 6), count * _SECOND / (end - start)))
+        points.append((round((start + end) / 2 / SECOND, 6), count * SECOND / (end - start)))
         start = end
     return points
 
@@ -179,13 +184,14 @@ def _repeat_line(sample: dict[str, Any], points: list[tuple[float, float]]) -> d
         "x": [x for x, _ in points],
         "y": [y for _, y in points],
         "mode": "lines" if len(points) > 1 else "markers",
-        "line": {"dash": _DASHES[sample["repeat"] % len(_DASHES)], "width": 2},
+        "line": {"dash": DASHES[sample["repeat"] % len(DASHES)], "width": 2},
         "role": sample["repeat"],
-        "name": _repeat_name(sample),
+        "name": repeat_name(sample),
     }
 
 
-def _repeat_name(sample: dict[str, Any]) -> str:
+def repeat_name(sample: dict[str, Any]) -> str:
+    """``repeat 2``, with a remark where it does not count."""
     return f"repeat {sample['repeat'] + 1}{'' if sample['counts'] else ', does not count'}"
 
 
@@ -203,7 +209,7 @@ def latency(phase: dict[str, Any]) -> Figure | None:
                 "tickvals": [round(1 / (1 - share), 6) for share in _SHARES],
                 "ticktext": [f"{100 * share:.6g} %" for share in _SHARES],
             },
-            "yaxis": {"type": "log", **_decades([ns for t in traces for ns in t["y"]])},
+            "yaxis": {"type": "log", **decades([ns for t in traces for ns in t["y"]])},
             "showlegend": True,
         },
     }  # fmt: skip
@@ -215,7 +221,7 @@ def _curve(kind: str, curve: dict[str, Any], number: int) -> dict[str, Any]:
         "x": [round(1 / (1 - share), 6) for share, _ in points],
         "y": [ns for _, ns in points],
         "mode": "lines",
-        "line": {"dash": _DASHES[number % len(_DASHES)], "width": 2},
+        "line": {"dash": DASHES[number % len(DASHES)], "width": 2},
         "role": number,
         "name": escape("whole operation" if kind == "whole" else kind),
         "hovertext": [f"{100 * share:.6g} %: {wording.duration(ns)}" for share, ns in points],
@@ -223,7 +229,7 @@ def _curve(kind: str, curve: dict[str, Any], number: int) -> dict[str, Any]:
     }
 
 
-def _decades(values: Sequence[int]) -> dict[str, Any]:
+def decades(values: Sequence[float]) -> dict[str, Any]:
     """Ticks of a logarithmic axis of times, printed; few enough to be read."""
     low, high = math.log10(min(values)), math.log10(max(values))
     steps = (1, 2, 5) if high - low < 2 else (1, 3) if high - low < 3 else (1,)
@@ -240,46 +246,3 @@ def _tick(nanoseconds: int) -> str:
     """``200 µs``: as printed, without the zeros of a round number."""
     number, _, unit = format_duration(nanoseconds).partition(" ")
     return f"{float(number):g} {unit}" if " " not in unit else f"{number} {unit}"
-
-
-def workers(phase: dict[str, Any]) -> Figure | None:
-    """One dot a worker and repeat: when it was done or, in phases bound in time, its rate."""
-    timed = phase["asked"]["runtime_ns"] is not None
-    unit = "B" if phase["reads"] or phase["writes"] else "op"
-    traces = [_dots(s, unit if timed else None) for s in phase["samples"] if s["workers"]]
-    if not traces:
-        return None
-    title = _scaled(traces, "x", unit) if timed else "s"
-    what = f"rate of each worker, {title}" if timed else "worker done after, s"
-    return {
-        "data": traces,
-        "layout": {
-            "height": 84 + 26 * len(traces),
-            "xaxis": {"title": {"text": what}, "rangemode": "tozero"},
-            "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
-            "showlegend": False,
-        },
-    }
-
-
-def _dots(sample: dict[str, Any], unit: str | None) -> dict[str, Any]:
-    found = sample["workers"]
-    places = [_worker_rate(w, unit) if unit else w["end_ns"] / _SECOND for w in found]
-    return {
-        "x": places,
-        "y": [f"repeat {sample['repeat'] + 1}"] * len(found),
-        "mode": "markers",
-        "marker": {"size": 11, "symbol": "line-ns-open", "line": {"width": 2}},
-        "role": sample["repeat"],
-        "name": _repeat_name(sample),
-        "hovertext": [
-            f"{escape(w['host'])}, process {w['process']}, thread {w['thread']}" for w in found
-        ],
-        "hoverinfo": "text+x",
-    }
-
-
-def _worker_rate(worker: dict[str, Any], unit: str) -> float | None:
-    took = worker["end_ns"] - worker["start_ns"]
-    count = worker["bytes" if unit == "B" else "operations"]
-    return round(count * _SECOND / took, 3) if took > 0 else None

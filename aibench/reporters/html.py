@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import shlex
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -14,18 +15,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from aibench.reporters import (
     alternating,
     asking,
+    belonging,
     beside,
+    conditions,
     feeding,
     figures,
     folding,
     sizing,
     soaking,
+    spread,
     steadiness,
     sweep,
     wording,
 )
 from aibench.reporters.clean import cleaned
 from aibench.reporters.meanwhile import meanwhile
+from aibench.reporters.overtime import overtime
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Characters that could end a script element or a line of script, as JSON may write them too.
@@ -34,8 +39,9 @@ _PLOTS = {
     "soak": ("Throughput over the whole soak", soaking.whole),
     "throughput": ("Throughput over time", figures.throughput),
     "meanwhile": ("Throughput, and the client meanwhile", meanwhile),
+    "overtime": ("Latency over time", overtime),
     "latency": ("Latency by share of operations", figures.latency),
-    "workers": ("Spread over the workers", figures.workers),
+    "workers": ("Spread over the workers, first and last done", spread.spread),
 }
 
 
@@ -53,7 +59,7 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
         document=shown,
         told=folding.told(shown["verdicts"]),
         folded=tuple(folding.folded(shown["verdicts"])),
-        sized=tuple(sizing.lines(shown["sizing"])),
+        sized=tuple(sizing.lines(shown["sizing"], divided=False)),
         plots=_places(drawn),
         figures=embedded({name: figure for name, (_, figure) in drawn.items()}),
         css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
@@ -118,10 +124,14 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.globals |= {
         "w": wording, "asked": asking.asked, "fed": _told, "beside": alternating.sentences,
-        "implied": beside.implied, "around": beside.around,
+        "implied": beside.implied, "around": beside.around, "belonging": belonging.belonging,
     }  # fmt: skip
     environment.filters["tools"] = _tools
     environment.filters["evidence"] = _evidence
+    environment.filters["compared"] = conditions.summary
+    environment.globals["states"] = conditions.WORDS
+    environment.filters["shell"] = shlex.join
+    environment.filters["hosts"] = spread.hosts
     environment.filters["steadiness"] = steadiness.sentence
     return environment
 

@@ -14,11 +14,17 @@ _SHARES = {
     "pressure.io.some_share": "tasks waiting for I/O",
 }
 _DEVICE = re.compile(r"device\.(.+)\.utilisation_share")
+#: So many cards and devices are drawn, of those that moved this share of the bytes at least.
+_MOST_RATES = 2
+_LEAST = 0.05
 _DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def meanwhile(phase: dict[str, Any]) -> Figure | None:
     """Throughput of the middle repeat, and over it how busy the client and the device were.
+
+    What network cards and devices moved in the direction of the phase is drawn in the unit of the
+    throughput.
 
     None where nothing was watched, or for one interval only.
     """
@@ -26,7 +32,8 @@ def meanwhile(phase: dict[str, Any]) -> Figure | None:
     if sample is None or sample["telemetry"] is None or len(sample["telemetry"]["ends_ns"]) < 2:
         return None
     unit = "B" if phase["reads"] or phase["writes"] else "op"
-    found = rate_line(sample, unit)
+    moved = list(_rate_lines(sample, phase)) if unit == "B" else []
+    found = rate_line(sample, unit, moved)
     if found is None:
         return None
     line, printed = found
@@ -34,7 +41,7 @@ def meanwhile(phase: dict[str, Any]) -> Figure | None:
     if not shares:
         return None
     return {
-        "data": [line, *shares],
+        "data": [line, *moved, *shares],
         "layout": {
             "xaxis": {"title": {"text": "time since start, s"}, "rangemode": "tozero"},
             "yaxis": {"title": {"text": printed}, "rangemode": "tozero"},
@@ -48,17 +55,43 @@ def meanwhile(phase: dict[str, Any]) -> Figure | None:
     }  # fmt: skip
 
 
+def middles(sample: dict[str, Any]) -> list[float]:
+    """The middle of each interval of the watch, in seconds after the phase began."""
+    ends = sample["telemetry"]["ends_ns"]
+    late = max(sample["telemetry"]["watched_ns"] - sample["elapsed_ns"], 0)  # it began before
+    return [
+        round(((begin + end) / 2 - late) / _SECOND, 6)
+        for begin, end in zip([0, *ends], ends, strict=False)
+    ]
+
+
+def _rate_lines(sample: dict[str, Any], phase: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Bytes that cards and devices moved, the busiest two; what hardly moved is left out."""
+    series = sample["telemetry"]["series"]
+    word = "received|read" if phase["reads"] else "sent|written"
+    moved = re.compile(rf"(?:nic|device)\.(.+)\.({word})_bytes_rate")
+    means = {
+        key: sum(filter(None, values)) / len(values) for key, values in series.items() if values
+    }
+    least = _LEAST * sample["bytes"] * _SECOND / max(sample["elapsed_ns"], 1)
+    busiest = sorted((k for k in means if means[k] > least), key=lambda k: (-means[k], k))
+    found = [(key, match) for key in busiest if (match := moved.fullmatch(key))]
+    for number, (key, match) in enumerate(found[:_MOST_RATES]):
+        yield {
+            "x": middles(sample),
+            "y": series[key],
+            "mode": "lines",
+            "line": {"dash": "dot", "width": 1.5},
+            "role": 5 + number,
+            "name": escape(f"{match[1]} {match[2]}"),
+        }
+
+
 def _share_lines(sample: dict[str, Any]) -> Iterator[dict[str, Any]]:
     watched = sample["telemetry"]
-    late = max(watched["watched_ns"] - sample["elapsed_ns"], 0)  # watching began before the phase
-    begins = [0, *watched["ends_ns"]]
-    middles = [
-        round(((begin + end) / 2 - late) / _SECOND, 6)
-        for begin, end in zip(begins, watched["ends_ns"], strict=False)
-    ]
     for number, (name, values) in enumerate(_named(watched["series"]), start=1):
         yield {
-            "x": middles,
+            "x": middles(sample),
             "y": values,
             "yaxis": "y2",
             "mode": "lines",

@@ -143,8 +143,8 @@ def demands() -> tuple[Demand, ...]:
     )
 
 
-def lines(part: dict[str, Any] | None) -> Iterator[str]:
-    """``sizing`` in sentences, the same for every format."""
+def lines(part: dict[str, Any] | None, *, divided: bool = True) -> Iterator[str]:
+    """``sizing`` in sentences, the same for every format; those per unit where ``divided``."""
     if part is None:
         return
     rates = [
@@ -153,7 +153,7 @@ def lines(part: dict[str, Any] | None) -> Iterator[str]:
         if part[name]
     ]
     yield f"large files: {', '.join(rates)}"
-    for row in part["per"]:
+    for row in part["per"] if divided else ():
         told = [f"{name}s {row[name]['printed']}" for name in _PLACES if row[name]]
         yield f"per {row['what']} ({row['count']:,.4g}): {', '.join(told)}"
     for (guideline, tier, suits), rows in groupby(

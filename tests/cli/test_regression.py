@@ -195,3 +195,17 @@ def test_a_run_that_does_not_count_is_refused(results: Path) -> None:
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     assert "does not count" in refused("check", "last")
     assert "does not count" in refused("baseline", "set", "last")
+
+
+def test_a_page_of_the_gate(results: Path, tmp_path: Path) -> None:
+    """`check -f html` writes a page with the history of what was flagged; the exit code stays."""
+    past.written(results, nights([*QUIET, 0.8]))
+    target = tmp_path / "gate.html"
+    done = call("check", "last", "-f", "html", "-o", str(target))
+    assert done.exit_code == 3
+    text = target.read_text(encoding="utf-8")
+    assert text.count('class="plot" id="series-') == 2
+    bound = call("check", "last", "--at-least", "5MB/s:read_bandwidth", "-f", "html", "-o",
+                 str(target))  # fmt: skip
+    assert bound.exit_code == 1
+    assert "bound missed" in target.read_text(encoding="utf-8")

@@ -267,6 +267,15 @@ def many() -> RunRecord:
     )  # fmt: skip
 
 
+def long() -> RunRecord:
+    """A run of twenty phases of three repeats, each with a series, workers and latencies."""
+    names = tuple(f"stat-{number}" for number in range(20))
+    phases = tuple(build.phase(name=n, operation=Operation.READ_FILES, processes=4) for n in names)
+    stage = build.stage(workload="load-many", phases=phases)
+    samples = _samples(stage, dict.fromkeys(names, (4e7, 4096, 60.0)))
+    return build.record(*samples, plan=build.plan(stage))
+
+
 def missing() -> RunRecord:
     """A run in which nothing is known that may be unknown."""
     bare = build.measurement(histograms={}, series=None, workers=(), elapsed_ns=0)

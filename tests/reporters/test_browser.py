@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from aibench.history import histories, rows, trend
+from aibench.history import check, histories, rows, trend
 from aibench.impact import impact
-from aibench.reporters import trends, trends_html
+from aibench.reporters import checks, checks_html, trends, trends_html
 from aibench.reporters.document import document
 from aibench.reporters.html import render
 from aibench.reporters.impact import document as described
@@ -27,11 +27,22 @@ pytestmark = [
 ]
 #: No network: a proxy at a port where nothing listens, and no look-up of names.
 _OPTIONS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--proxy-server=127.0.0.1:9", "--host-resolver-rules=MAP * ~NOTFOUND",
-    "--enable-logging=stderr", "--v=0", "--dump-dom",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--proxy-server=127.0.0.1:9",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--enable-logging=stderr",
+    "--v=0",
+    "--dump-dom",
+)
+#: A window in which every plot of a long page is in sight, and so is drawn.
+_TALL = "--window-size=1280,24000"  # fmt: skip
 
 
 class Seen:
@@ -43,6 +54,7 @@ class Seen:
         self.errors = re.findall(r'data-errors="([^"]*)"', dom)
         self.plots = int((re.findall(r'data-plots="(\d+)"', dom) or ["0"])[0])
         self.drawn = len(re.findall(r'class="main-svg"', dom))
+        self.drawn_at_once = int((re.findall(r'data-drawn="(\d+)"', dom) or ["0"])[0])
         self.scheme = (re.findall(r'data-scheme="(\w+)"', dom) or [""])[0]
         self.title = (re.findall(r"<title>(.*?)</title>", dom) or [""])[0]
 
@@ -71,7 +83,15 @@ def opened(text: str, folder: Path, profile: Path, *options: str) -> Seen:
     """The page after Chromium has run it; the browser's whole process group ends with it."""
     page = folder / "report.html"
     page.write_text(text, encoding="utf-8")
-    command = [str(CHROMIUM), *_OPTIONS, *options, f"--user-data-dir={profile}", page.as_uri()]
+    window = () if any(o.startswith("--window-size") for o in options) else (_TALL,)
+    command = [
+        str(CHROMIUM),
+        *_OPTIONS,
+        *window,
+        *options,
+        f"--user-data-dir={profile}",
+        page.as_uri(),
+    ]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
@@ -96,7 +116,7 @@ def test_every_plot_is_drawn_with_no_network_and_no_error(
     seen = opened(render(document(record, judged)), tmp_path, profile, *options)
     assert (seen.console, seen.errors) == ([], [])
     assert seen.scheme == ("dark" if dark else "light")
-    assert seen.plots == {"many": 45, "missing": 0, "interrupted": 3, "burst": 4}[name]
+    assert seen.plots == {"many": 56, "missing": 0, "interrupted": 4, "burst": 4}[name]
     assert seen.drawn >= seen.plots
 
 
@@ -105,7 +125,7 @@ def test_a_hostile_record_runs_no_script(tmp_path: Path, profile: Path) -> None:
     text = render(document(hostile.hostile(), [hostile.hostile_verdict()]))
     seen = opened(text, tmp_path, profile)
     assert (seen.console, seen.errors) == ([], [])
-    assert seen.plots == 5
+    assert seen.plots == 6
     assert seen.title.startswith("aibench")
 
 
@@ -121,6 +141,33 @@ def test_the_history_is_drawn(tmp_path: Path, profile: Path) -> None:
     assert (seen.console, seen.errors) == ([], [])
     assert seen.plots == len(series) == 4
     assert seen.drawn >= seen.plots
+
+
+def test_the_page_of_the_gate_is_drawn(tmp_path: Path, profile: Path) -> None:
+    """The page of a check draws the history of what was flagged, and logs no error."""
+    rates = (1.0, 1.01, 0.99, 1.005, 0.995, 1.0, 1.01, 0.99, 1.0, 1.005, 0.8)
+    nights = [past.night(number, rate) for number, rate in enumerate(rates)]
+    known = {each.id.key: each for each in histories([rows(night) for night in nights])}
+    found = [check(known[own.id.key], own.sessions[0]) for own in histories([rows(nights[-1])])]
+    drawn = trends.document([trend(each) for each in known.values()], "here")["series"]
+    shown = checks.document(nights[-1], found)
+    seen = opened(
+        checks_html.render(shown, {each["key"]: each for each in drawn}), tmp_path, profile
+    )
+    assert (seen.console, seen.errors) == ([], [])
+    assert seen.plots == seen.drawn_at_once == 2
+
+
+def test_a_long_page_draws_what_is_in_sight(tmp_path: Path, profile: Path) -> None:
+    """Of a run with twenty phases a page draws the plots near the window, and the rest on the way.
+
+    So it opens in the time of one screen, however many phases there are.
+    """
+    text = render(document(records.long(), ()))
+    seen = opened(text, tmp_path, profile, "--window-size=1280,900")
+    assert (seen.console, seen.errors) == ([], [])
+    assert seen.plots >= 80
+    assert seen.drawn_at_once <= 8
 
 
 def test_the_browser_test_sees_errors(tmp_path: Path, profile: Path) -> None:

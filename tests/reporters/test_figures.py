@@ -3,12 +3,13 @@ from typing import Any
 import pytest
 
 from aibench.model import Series
-from aibench.reporters import figures
+from aibench.reporters import figures, overtime, spread
 from aibench.reporters.document import document
 from tests import build
 from tests.reporters import verdicts
 
 SECOND = 10**9
+_DRAWN = (figures.throughput, figures.latency, spread.spread, overtime.overtime)
 
 
 def phase_with(**changes: Any) -> dict[str, Any]:
@@ -54,8 +55,8 @@ def test_long_series_are_summed_not_thinned() -> None:
 def test_nothing_known_is_nothing_drawn() -> None:
     """Where there is no series, histogram or worker, there is no plot, and no empty frame."""
     phase = phase_with(series=None, histograms={}, workers=())
-    drawn = [draw(phase) for draw in (figures.throughput, figures.latency, figures.workers)]
-    assert drawn == [None, None, None]
+    drawn = [draw(phase) for draw in _DRAWN]
+    assert drawn == [None] * 4
     assert figures.margins(()) is None
 
 

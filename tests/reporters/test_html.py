@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -104,3 +105,9 @@ def test_rendering_does_not_import_plotly() -> None:
         "sys.exit('plotly' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_command_can_be_typed_again() -> None:
+    """A path with a space in it is quoted in the command that would run it again."""
+    record = replace(build.record(), command=("aibench", "run", "/mnt/my data"))
+    assert "<pre>aibench run &#39;/mnt/my data&#39;</pre>" in page(record)

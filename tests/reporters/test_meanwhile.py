@@ -54,6 +54,22 @@ def test_overlay() -> None:
     assert found["layout"]["yaxis2"]["range"] == [0, 1.05]
 
 
+def test_cards_and_devices_stand_on_the_axis_of_throughput() -> None:
+    """What moved in the direction of the phase is drawn in its unit; what hardly moved is not."""
+    rates: dict[str, Any] = {
+        "nic.eth0.received_bytes_rate": (2e6, 4e6), "nic.eth0.sent_bytes_rate": (9e9, 9e9),
+        "nic.eth1.received_bytes_rate": (1.0, 1.0),
+        "device.vda.read_bytes_rate": (None, 3e6),
+    }  # fmt: skip
+    found = meanwhile(phase_with(watched(5 * SECOND // 4, 5 * SECOND // 2, **SHARES, **rates)))
+    assert found is not None
+    assert found["layout"]["yaxis"]["title"]["text"] == "MB/s"
+    moved = {line["name"]: line["y"] for line in found["data"] if "yaxis" not in line}
+    assert moved == {
+        "throughput": [0.001, 0.001], "eth0 received": [2, 4], "vda read": [None, 3],
+    }  # fmt: skip
+
+
 def test_names_are_no_markup() -> None:
     """A device's name from a foreign record is text."""
     shares = {"device.<b>x</b>.utilisation_share": (0.1, 0.2)}

@@ -1,5 +1,6 @@
 """What the measured bandwidth would serve, as reports tell it."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -107,3 +108,19 @@ def test_all_formats_say_the_same() -> None:
     ):
         assert "What it would serve" in text
         assert "6 x node, 1 x scalable unit" in text
+
+
+def test_every_format_divides_by_what_the_system_file_counts() -> None:
+    """A rate per rack unit is a row of the page's table and a line in the other formats."""
+    system = replace(build.system(), rack_units=10.0)
+    found = document(run(40 * GB, 20 * GB, system=system), ())
+    for render in (terminal.render, markdown.render):
+        text = " ".join(render(found, width=120).replace("\\", "").split())
+        assert "per rack unit (10): reads 4.00 GB/s, writes 2.00 GB/s" in text
+    page = html.render(found)
+    table = page[page.index('<section id="units">') : page.index('<section id="results">')]
+    row = re.sub(r"<[^>]*>", " ", table[table.index("rack unit") :]).split()
+    assert row[:10] == ["rack", "unit", "10", "4.00", "GB/s", "3.73", "GiB/s", "2.00", "GB/s",
+                        "1.86"]  # fmt: skip
+    assert "per rack unit" not in page
+    assert '<section id="units">' not in html.render(document(run(40 * GB), ()))

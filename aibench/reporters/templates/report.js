@@ -73,17 +73,44 @@ function laidOut(given, theme) {
   };
 }
 
-function draw(theme) {
+// A page of many phases opens at once: a plot is drawn when it comes near the window.
+const AHEAD = 400;
+const drawn = new Set();
+
+function draw(id, theme) {
+  const figure = figures[id];
+  drawn.add(id);
+  const data = figure.data.map((trace) => painted(trace, theme));
+  Plotly.react(id, data, laidOut(figure.layout, theme), CONFIG);
+}
+
+function drawEach(ids, theme) {
   document.documentElement.dataset.scheme = theme === DARK ? "dark" : "light";
-  for (const [id, figure] of Object.entries(figures)) {
-    const data = figure.data.map((trace) => painted(trace, theme));
-    Plotly.react(id, data, laidOut(figure.layout, theme), CONFIG);
-  }
+  for (const id of ids) draw(id, theme);
+  document.documentElement.dataset.drawn = drawn.size;
+}
+
+function near(id) {
+  const place = document.getElementById(id).getBoundingClientRect();
+  return place.height > 0 && place.top < window.innerHeight + AHEAD;
 }
 
 const current = () => (dark.matches ? DARK : LIGHT);
-draw(current());
-dark.addEventListener("change", () => draw(current()));
-window.addEventListener("beforeprint", () => draw(LIGHT));
-window.addEventListener("afterprint", () => draw(current()));
-document.documentElement.dataset.plots = Object.keys(figures).length;
+const coming = new IntersectionObserver((entries) => {
+  const here = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target);
+  here.forEach((place) => coming.unobserve(place));
+  drawEach(here.map((place) => place.id).filter((id) => !drawn.has(id)), current());
+}, { rootMargin: `${AHEAD}px 0px` });
+
+const ids = Object.keys(figures);
+document.documentElement.dataset.plots = ids.length;
+drawEach(ids.filter(near), current());
+ids.filter((id) => !drawn.has(id)).forEach((id) => coming.observe(document.getElementById(id)));
+dark.addEventListener("change", () => drawEach([...drawn], current()));
+// Paper can't be unfolded: what belongs to a verdict is printed open.
+const folded = document.querySelectorAll(".claims details:not([open])");
+function unfold(open) {
+  folded.forEach((part) => { part.open = open; });
+}
+window.addEventListener("beforeprint", () => { unfold(true); drawEach(ids, LIGHT); });
+window.addEventListener("afterprint", () => { unfold(false); drawEach([...drawn], current()); });

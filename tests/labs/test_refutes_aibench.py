@@ -44,9 +44,9 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 
 
 def verdict(session: Session, name: str) -> Any:
-    """The verdict on one of the two figures."""
+    """The verdict on one of the two readings, of which one is met and the other is not."""
     run = session["run"]
-    assert run["code"] == 1, run["err"]
+    assert run["code"] == 3, run["err"]
     verdicts = json.loads(run["out"])["verdicts"]
     (found,) = (each for each in verdicts if each["interpretation"]["id"] == name)
     return found

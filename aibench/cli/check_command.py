@@ -9,7 +9,7 @@ import click
 from aibench import baselines, floors
 from aibench.cli import output, results, series
 from aibench.cli.confirming import rerun
-from aibench.cli.options import inconclusive_option
+from aibench.cli.options import inconclusive_option, output_option
 from aibench.errors import Refused
 from aibench.history import DUEL, Rules, bound, check, held, histories, rows, trend
 from aibench.history.gate import RERUNS
@@ -78,14 +78,7 @@ _OPEN = frozenset(
     show_default=True,
     type=click.Choice(["terminal", "html", "json", "markdown", "junit", "github"]),
 )
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="Write to FILE instead of standard output.",
-)
+@output_option
 @inconclusive_option
 @click.option("--json", "as_json", is_flag=True, help="The same as -f json.")
 def command(run: str, results_dir: str | None, **given: Any) -> None:

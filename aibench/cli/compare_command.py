@@ -9,7 +9,7 @@ import click
 
 from aibench.cli import output, results
 from aibench.cli.comparing import check_expected, decision_options, exit_code, render, rules
-from aibench.cli.options import Following, groups
+from aibench.cli.options import Following, groups, output_option
 from aibench.compare import Entrant, compare
 from aibench.compare.pairing import LETTERS, by_repeat, ended_well, entrants, pairs, place
 from aibench.compare.rules import EXTENSION, ITSELF, ONE_LOOK, PAIRS, TWO_LOOKS, WARM_UP
@@ -51,14 +51,7 @@ _ONE_RUN = Finding(
     show_default=True,
     type=click.Choice(names("comparisons")),
 )
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="Write to FILE instead of standard output.",
-)
+@output_option
 def command(runs: tuple[str, ...], others: tuple[str, ...], duel: str | None, **given: Any) -> None:
     """Hold the records RUNS against those of --with: files, ids of runs, or 'last'.
 

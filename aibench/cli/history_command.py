@@ -7,6 +7,7 @@ import click
 
 from aibench import baselines
 from aibench.cli import output, results, series
+from aibench.cli.options import output_option
 from aibench.history import trend
 from aibench.reporters import trends
 
@@ -17,8 +18,7 @@ from aibench.reporters import trends
 @series.baselines_option
 @click.option("-f", "--format", "form", default="terminal", show_default=True,
               type=click.Choice(["terminal", "html", "json"]))  # fmt: skip
-@click.option("-o", "--output", "path", type=click.Path(dir_okay=False), metavar="FILE",
-              help="Write to FILE instead of standard output.")  # fmt: skip
+@output_option
 @click.option("--json", "as_json", is_flag=True, help="The same as -f json.")
 def command(
     wanted: str | None, results_dir: str | None, baselines_dir: str | None, form: str,

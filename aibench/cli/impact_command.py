@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from aibench.cli import output, results
-from aibench.cli.options import chosen_claims
+from aibench.cli.options import chosen_claims, output_option
 from aibench.cluster.inputs import Input
 from aibench.cluster.study import Wish
 from aibench.definition.impact import impact_inputs, read_impact
@@ -93,14 +93,7 @@ def _inputs(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "-f", "--format", "form", default="terminal", show_default=True, type=click.Choice(_FORMATS)
 )
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="Write to FILE instead of standard output.",
-)
+@output_option
 @click.option("--results", "results_dir", metavar="DIR", help="Where records are looked for.")
 @click.option("--json", "as_json", is_flag=True, help="The same as -f json.")
 def command(

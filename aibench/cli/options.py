@@ -51,6 +51,15 @@ _PLAN_OPTIONS = (
 )  # fmt: skip
 
 
+#: Where a report goes.
+output_option = click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write to FILE instead of standard output.",
+)
 #: What JUnit is told of what decided nothing.
 inconclusive_option = click.option(
     "--inconclusive",

@@ -4,7 +4,7 @@ import click
 
 from aibench.cli import output, results
 from aibench.cli.beside import full_document
-from aibench.cli.options import chosen_claims, inconclusive_option
+from aibench.cli.options import chosen_claims, inconclusive_option, output_option
 from aibench.judge import judge
 from aibench.registry import names
 
@@ -20,14 +20,7 @@ from aibench.registry import names
     metavar="FORMAT",
     type=click.Choice(names("reporters")),
 )
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="Write to FILE instead of standard output.",
-)
+@output_option
 @click.option("--results", "results_dir", metavar="DIR", help="Where records are looked for.")
 @inconclusive_option
 @click.option("--json", "as_json", is_flag=True, help="The same as -f json.")

@@ -44,7 +44,7 @@ def tidy(stand: Stand) -> None:
     assert stand.scratch() == []
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(9))
 def test_signals_at_random(tmp_path: Path, seed: int) -> None:
     """A signal at any moment ends a run: exit code 4, a readable record, nothing left behind."""
     chance = random.Random(seed)

@@ -18,7 +18,7 @@ def test_a_run_with_accelerators(tmp_path: Path) -> None:
     """Each level is measured, with steps that add up, and the report says how many were fed."""
     stand = Stand(tmp_path)
     done = stand.run(*WORDS)
-    assert done.code in (0, 3), done.err  # what is said of claims depends on what else runs
+    assert done.code == 0, done.err
     record = stand.record()
     assert [sample.phase for sample in record.samples] == ["accelerators-1", "accelerators-2"]
     for count, sample in enumerate(record.samples, start=1):
@@ -41,7 +41,7 @@ def test_a_search_and_its_plan(tmp_path: Path) -> None:
     planned = " ".join(stand.do("plan", tmp_path, *words).out.split())
     assert "up to 5 accelerators: a search tries at most 5 of these 5 levels" in planned
     done = stand.run(*words)
-    assert done.code in (0, 3), done.err  # what is said of claims depends on what else runs
+    assert done.code == 0, done.err
     record = stand.record()
     tried = [sample.phase for sample in record.samples]
     assert tried[0] == "accelerators-1"
@@ -54,7 +54,7 @@ def test_a_training_with_checkpoints(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     saved = "checkpoint={every=5, mode='durable', parameters=100000, ranks=2, shards=1, keep=1}"
     done = stand.run(*WORDS, "--set", "accelerators=[1]", "--set", saved)
-    assert done.code in (0, 3), done.err  # what is said of claims depends on what else runs
+    assert done.code == 0, done.err
     alone, fed = stand.record().samples
     assert (alone.phase, fed.phase) == ("checkpoint-alone", "accelerators-1")
     training = fed.measurement.training
@@ -100,7 +100,7 @@ checkpoint = { every = 15, ranks = 2, shards = 1, parameters = 100_000 }
     planned = " ".join(stand.do("plan", tmp_path, *words).out.split())
     assert "after each 20 steps an evaluation of 40 files" in planned
     done = stand.run(*words)
-    assert done.code in (0, 3), done.err  # what is said of claims depends on what else runs
+    assert done.code == 0, done.err
     training = stand.record().samples[-1].measurement.training
     assert training is not None
     assert len(training.checkpoints) == 2  # after 15 and 30 of 40 steps
@@ -119,7 +119,7 @@ def test_loaders_that_are_forked_anew_for_each_epoch(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     more = ("--set", "accelerators=[1]", "--set", "epochs=2", "--set", "persistent=false")
     done = stand.run(*WORDS, *more, "--set", "compute=5ms")
-    assert done.code in (0, 3), done.err  # what is said of claims depends on what else runs
+    assert done.code == 0, done.err
     training = stand.record().samples[-1].measurement.training
     assert training is not None
     assert [one.steps for one in training.accelerators] == [32]

@@ -5,13 +5,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from aibench.history.trends import UNSTABLE_FROM
 from aibench.reporters import checks, trends, trends_html, wording
 from aibench.reporters.clean import cleaned
 from aibench.reporters.figures import Figure, escape
-from aibench.reporters.html import embedded, plotly_source, policy
+from aibench.reporters.html import embedded, plotly_source, policy, templates
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: What a reader is to do, the most urgent first, and for which outcomes.
@@ -109,10 +109,7 @@ def _told(part: dict[str, Any] | None) -> Sequence[str]:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+    environment = templates()
     environment.globals |= {"w": wording, "sentence": checks.sentence, "told": _told}
     environment.globals |= {
         "headline": checks.headline,

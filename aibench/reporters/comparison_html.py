@@ -5,12 +5,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from aibench.reporters import comparison_terminal, comparison_wording, wording
 from aibench.reporters.clean import cleaned
 from aibench.reporters.figures import Figure, escape
-from aibench.reporters.html import embedded, plotly_source, policy
+from aibench.reporters.html import embedded, plotly_source, policy, templates
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: The page knows verdicts; an answer is drawn as the one that reads alike.
@@ -136,10 +136,7 @@ def _ticks(reach: float) -> dict[str, Any]:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+    environment = templates()
     environment.globals |= {
         "w": wording, "c": comparison_wording, "estimate": comparison_terminal.estimate,
         "ratio": comparison_terminal.ratio, "role": _role,

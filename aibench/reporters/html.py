@@ -116,12 +116,17 @@ def _told(phases: Sequence[dict[str, Any]]) -> list[str]:
     return [*feeding.fed(phases), *soaking.sentences(phases), *sweep.sentences(phases)]
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
+def templates() -> Environment:
+    """The templates of all pages: texts are escaped, and a name that is missing is an error."""
+    return Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    environment = templates()
     environment.globals |= {
         "w": wording, "asked": asking.asked, "fed": _told, "beside": alternating.sentences,
         "implied": beside.implied, "around": beside.around, "belonging": belonging.belonging,

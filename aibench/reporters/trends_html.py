@@ -4,12 +4,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from aibench.reporters import trends
 from aibench.reporters.clean import cleaned
 from aibench.reporters.figures import Figure, escape
-from aibench.reporters.html import embedded, plotly_source, policy
+from aibench.reporters.html import embedded, plotly_source, policy, templates
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Plots beyond this many make a page slow; the other series are listed.
@@ -119,9 +119,6 @@ def _changes(each: dict[str, Any], top: float) -> list[dict[str, Any]]:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+    environment = templates()
     environment.globals |= {"line": trends.line, "sentences": trends.sentences}
     return environment

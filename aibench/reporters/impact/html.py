@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from aibench.reporters import html
 from aibench.reporters.clean import cleaned
@@ -36,9 +36,6 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+    environment = html.templates()
     environment.globals |= {"w": words}
     return environment

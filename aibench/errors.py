@@ -13,6 +13,8 @@
     `-- RunFailed               4  the run began and could not end well
         |-- WorkerFailed        4  a worker process or the tool that does the I/O failed
         |-- TargetFailed        4  the target returned an error: full, read-only, stale, I/O error
+        |-- RankFailed          4  another rank of a run on many hosts failed, died or was lost
+        |-- WorldEnded          4  rank 0 has ended the run that this rank takes part in
         `-- Interrupted         4  SIGINT, SIGTERM or SIGHUP
 
 Anything else that reaches the command line is a bug and shows its traceback.
@@ -97,6 +99,23 @@ class TargetFailed(RunFailed):
     def __init__(self, message: str, code: str = "target_failed") -> None:
         self.code = code
         super().__init__(message)
+
+
+class RankFailed(RunFailed):
+    """A rank failed, died or was not heard of; the message names it and its host.
+
+    ``code`` is that of the error that the rank reported, else ``rank_died`` or ``rank_lost``.
+    """
+
+    def __init__(self, message: str, code: str = "rank_died") -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class WorldEnded(RunFailed):
+    """Rank 0 has ended the run; nothing is to be said about it here."""
+
+    code = "world_ended"
 
 
 class Interrupted(RunFailed):

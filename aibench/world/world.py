@@ -1,0 +1,130 @@
+"""The World protocol: what a process knows of those that measure together with it.
+
+Each rank is one process with workers of its own. Rank 0 plans, asks and writes the record; the
+others do what it shares with them. All ranks make the same calls in the same order.
+"""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+#: How long before the common start of a lone rank: time for its workers to see it.
+_HEADSTART_NS = 3_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a rank is; ``hosts`` has the name of the host of each rank, by rank."""
+
+    rank: int
+    hosts: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < len(self.hosts):
+            raise ValueError(f"rank {self.rank} of {len(self.hosts)}")
+
+    @property
+    def size(self) -> int:
+        """How many ranks there are."""
+        return len(self.hosts)
+
+    @property
+    def host(self) -> str:
+        """The name of this rank's host."""
+        return self.hosts[self.rank]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts, each once, in the order of their first ranks."""
+        return tuple(dict.fromkeys(self.hosts))
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the first rank of its host: the one that acts for the host as a whole."""
+        return self.hosts.index(self.host) == self.rank
+
+    @property
+    def beside(self) -> int:
+        """How many ranks this rank's host has, this one among them."""
+        return Counter(self.hosts)[self.host]
+
+    @property
+    def turn(self) -> int:
+        """The place of this rank where those of one host stand next to each other."""
+        order = {name: number for number, name in enumerate(self.names)}
+        return sum(
+            (order[host], rank) < (order[self.host], self.rank)
+            for rank, host in enumerate(self.hosts)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """How far the monotonic clock of a rank is ahead of that of rank 0, give or take ``error_ns``.
+
+    Ranks of one host have one clock.
+    """
+
+    offset_ns: int
+    error_ns: int
+
+
+class World(Protocol):
+    """All ranks, as one of them sees them.
+
+    Any call may raise: on rank 0 `errors.RankFailed`, which names the rank and host that failed,
+    died or was not heard of; on the others `errors.WorldEnded` when rank 0 has ended the work.
+    No call waits longer than for that to be known.
+    """
+
+    @property
+    def place(self) -> Place:
+        """Where this rank is."""
+
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """On rank 0 the clock of each rank, by rank; elsewhere nothing."""
+
+    def meet(self) -> int:
+        """Wait for all ranks; a common start that is still to come, on this host's monotonic clock.
+
+        In nanoseconds of `time.perf_counter_ns`.
+        """
+
+    def share(self, whole: object) -> Any:
+        """What rank 0 gives, on every rank; what the others give is not looked at."""
+
+    def gather(self, mine: object) -> list[Any]:
+        """On rank 0 what each rank gives, by rank; elsewhere nothing."""
+
+    def tell(self, operations: int, moved: int) -> tuple[int, int]:
+        """Tell how far this rank has come, without waiting; the sum of what all ranks told.
+
+        Elsewhere than on rank 0 it is what was told here. To be called now and then while
+        nothing else is: it is how a rank learns that another one has failed.
+        """
+
+
+class Alone:
+    """The world of a process that nobody measures together with."""
+
+    def __init__(self, host: str) -> None:
+        self.place = Place(rank=0, hosts=(host,))
+        self.clocks = (Clock(offset_ns=0, error_ns=0),)
+
+    def meet(self) -> int:
+        """A start that is just to come."""
+        return time.perf_counter_ns() + _HEADSTART_NS
+
+    def share(self, whole: object) -> Any:
+        """What was given."""
+        return whole
+
+    def gather(self, mine: object) -> list[Any]:
+        """What was given, by rank."""
+        return [mine]
+
+    def tell(self, operations: int, moved: int) -> tuple[int, int]:
+        """What was told."""
+        return operations, moved

@@ -40,13 +40,15 @@ _LOADER_BYTES = 2**19
 class Options:
     """What the command line adds to workload files.
 
-    ``settings`` holds ``key=value`` and ``workload.key=value`` overrides as text. With several
+    ``cpus`` are those of a rank, ``fleet`` is how many ranks each host has. ``settings`` holds
+    ``key=value`` and ``workload.key=value`` overrides as text. With several
     ``engine`` names, apart by commas, each workload is done by all of them in turns.
     """
 
     name: str
     seed: int
     cpus: int
+    fleet: tuple[int, ...] = (1,)
     suite: str | None = None
     engine: str | None = None
     repeats: int | None = None
@@ -137,8 +139,9 @@ def _stage(
     chosen, repeats = given(file, kind, options.suite)
     checked = settings(file, kind, chosen, options.scale, overrides)
     request = Request(
-        workload=workload.name, seed=options.seed, cpus=options.cpus, cache=options.cache
-    )
+        workload=workload.name, seed=options.seed, cpus=options.cpus, cache=options.cache,
+        fleet=options.fleet,
+    )  # fmt: skip
     missing = None
     try:
         phases = kind.phases(checked, request)

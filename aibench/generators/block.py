@@ -73,7 +73,7 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
 
     The file size is rounded up to whole blocks of both sizes.
     """
-    jobs = settings.jobs or request.cpus
+    jobs = (settings.jobs or request.cpus) * request.ranks
     whole = math.lcm(settings.sequential_block, settings.random_block)
     sizes = Sizes(distribution="fixed", mean=-(-settings.file_size // whole) * whole)
     data = Population(

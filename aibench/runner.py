@@ -34,9 +34,9 @@ from aibench.model import (
 from aibench.remarks import reasons, warnings
 from aibench.surroundings import Meanwhile, Watch
 from aibench.turns import together, turns
+from aibench.workers.failure import failure
 from aibench.workers.loops import LOOPS
 from aibench.workers.loops.feed import share_asked
-from aibench.workers.pool import failure
 from aibench.workspace import Workspace, dataset
 from aibench.workspace.clean import clean_population, clean_scratch
 

@@ -1,5 +1,7 @@
 """What the command line adds to a workload's settings."""
 
+from itertools import pairwise
+
 import pytest
 
 from aibench.generators.kind import Request
@@ -25,7 +27,7 @@ def test_nobody_reads_what_its_host_wrote(fleet: tuple[int, ...], processes: int
     asked = request(*fleet)
     ends = [processes * sum(fleet[:n]) // asked.ranks for n in range(len(fleet) + 1)]
     shift = asked.shift(processes)
-    for begin, end in zip(ends, ends[1:], strict=False):
+    for begin, end in pairwise(ends):
         owners = {(slot + shift) % processes for slot in range(begin, end)}
         assert len(owners & set(range(begin, end))) == max(2 * (end - begin) - processes, 0)
 

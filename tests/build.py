@@ -160,7 +160,8 @@ def on_host(host: str = "n0", **changes: Any) -> OnHost:
         "host": host,
         "ranks": 2,
         "evidence": evidence(),
-        "mount": f"{host} 8:1",
+        "boot": f"boot-{host}",
+        "device_id": "0:53",
     }
     return OnHost(**parts | changes)
 

@@ -155,7 +155,7 @@ def together() -> RunRecord:
         ),
     )
     seen = Telemetry(ends_ns=(9,), series={"cpu.busy_share": (0.5,)}, cost_ns=1, watched_ns=9)
-    other = build.on_host("n1", telemetry=seen, nfs=NfsFigures(backlog_mean=0.5), mount=None)
+    other = build.on_host("n1", telemetry=seen, nfs=NfsFigures(backlog_mean=0.5), boot=None)
     sample = build.sample(
         measurement=build.measurement(workers=workers), hosts=(build.on_host(), other)
     )

@@ -241,9 +241,10 @@ class Evidence:
 class OnHost:
     """What was seen around a phase on one of the hosts that did it together.
 
-    ``evidence`` is about what the ranks of this host asked for. ``mount`` names the mounted
-    filesystem of a running kernel, by boot id and device number: hosts that have the same one
-    (containers of one machine) share its cache and its counters. None where that is not known.
+    ``evidence`` is about what the ranks of this host asked for. ``boot`` is the boot id of its
+    kernel: hosts that have the same one are containers of one machine. Where ``device_id``, the
+    number of the mounted filesystem, is the same as well, they share its cache and its counters.
+    None where that is not known.
     """
 
     host: str
@@ -251,7 +252,8 @@ class OnHost:
     evidence: Evidence | None = None
     telemetry: Telemetry | None = None
     nfs: NfsFigures | None = None
-    mount: str | None = None
+    boot: str | None = None
+    device_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.ranks < 1:

@@ -91,8 +91,13 @@ def gates(
 
 
 def hosts(samples: Sequence[Sample]) -> int:
-    """From how many client hosts the samples were measured; at least 1."""
-    return max(len({worker.host for s in samples for worker in s.measurement.workers}), 1)
+    """From how many client machines the samples were measured; at least 1.
+
+    Hosts that have one kernel are containers of one machine, which is one client.
+    """
+    kernels = {each.host: each.boot for sample in samples for each in sample.hosts}
+    names = {worker.host for sample in samples for worker in sample.measurement.workers}
+    return max(len({kernels.get(name) or name for name in names}), 1)
 
 
 def _run(record: RunRecord) -> list[Gate]:

@@ -88,7 +88,7 @@ def _size(claim: Claim, trial: Trial) -> int | None:
     if claim.axis == "accelerators":
         fed = trial.counted[0].measurement.training
         return len(fed.accelerators) or None if fed else None
-    return trial.phase.slots * hosts(trial.counted)
+    return trial.phase.slots
 
 
 def decide(claim: Claim, reading: Interpretation, sizes: Sizes) -> Verdict:

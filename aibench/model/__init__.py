@@ -25,6 +25,7 @@ from aibench.model.comparison import (
     Side,
 )
 from aibench.model.history import Checked, Event, History, SeriesId, Session, Standing, Step
+from aibench.model.launch import HostOf, Launch
 from aibench.model.metric import Metric
 from aibench.model.operation import READS, WRITES, Operation
 from aibench.model.plan import (
@@ -48,6 +49,7 @@ from aibench.model.sample import (
     Finding,
     Histogram,
     Measurement,
+    OnHost,
     Sample,
     Series,
     Steps,
@@ -89,14 +91,17 @@ __all__ = [
     "Finding",
     "Histogram",
     "History",
+    "HostOf",
     "Indexing",
     "Interpretation",
+    "Launch",
     "Means",
     "Measurement",
     "Metric",
     "NfsFigures",
     "NfsOperation",
     "NoiseFloor",
+    "OnHost",
     "Operation",
     "Order",
     "Outcome",

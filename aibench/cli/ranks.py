@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from aibench.cli.connecting import Connection, Measurer
@@ -182,6 +182,7 @@ def _joined(carrier: MpiCarrier, wire: Wire, cells: Cells) -> Switchboard | Rela
     rank = carrier.rank
     if rank == 0:
         welcome = gather_ranks(carrier, me, cells.patience_ns, cells.beat)
+        welcome = replace(welcome, library=carrier.library)
         line: Switchboard | Relay = Switchboard(carrier, wire, cells)
     else:
         welcome = join_ranks(carrier, me, cells.beat)

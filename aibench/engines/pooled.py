@@ -42,7 +42,7 @@ def measure(
     calls: Callable[[], Calls],
     *,
     directory: str | None = None,
-    only: tuple[int, ...] | None = None,
+    only: Sequence[int] | None = None,
     journal: str | None = None,
     calls_beside: Callable[[Phase], Calls] | None = None,
 ) -> Measurement:
@@ -230,8 +230,9 @@ def collect(
         histograms=merged(outcomes),
         series=merge_intervals(o.intervals for o in outcomes if o.intervals is not None),
         workers=tuple(
-            _result(phase, start, outcome, hosts[ranks[outcome.slot] if ranks else 0])
+            _result(phase, start, outcome, rank, hosts[rank])
             for outcome in outcomes
+            for rank in (ranks[outcome.slot] if ranks else 0,)
         ),
         errors=sum(outcome.errors for outcome in outcomes),
         wrong_bytes=_wrong_bytes(outcomes),
@@ -240,8 +241,9 @@ def collect(
     )
 
 
-def _result(phase: Phase, start: int, outcome: Outcome, host: str) -> WorkerResult:
+def _result(phase: Phase, start: int, outcome: Outcome, rank: int, host: str) -> WorkerResult:
     return WorkerResult(
+        rank=rank,
         host=host,
         process=outcome.slot // phase.threads,
         thread=outcome.slot % phase.threads,

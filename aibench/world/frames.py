@@ -37,6 +37,8 @@ class Kind(IntEnum):
     """A rank has let go of everything."""
     FINISH = 13
     """All have; leave."""
+    POST = 14
+    """Something that nobody waits for, from a rank for rank 0 or from rank 0 for all."""
 
 
 _HEAD = struct.Struct("<BIQQ")
@@ -143,6 +145,10 @@ class Wire:
         whole.release()
         del self._in[:place]
         return frames
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when something has come."""
+        return self._end.fileno()
 
     def close(self) -> None:
         """Let go of it."""

@@ -30,7 +30,7 @@ _EAGER_NS = 20_000_000
 class Welcome:
     """What a rank learns at the start: where all are, and its own clock.
 
-    On rank 0 also the clocks of all, and what tells their kernels apart, by rank.
+    On rank 0 also the clocks of all, what tells their kernels apart, by rank, and the MPI library.
     """
 
     rank: int
@@ -38,6 +38,7 @@ class Welcome:
     clock: Clock
     clocks: tuple[Clock, ...] = ()
     kernels: tuple[str, ...] = ()
+    library: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ _WAIT_S = 0.25
 _DYING_S = 1.0
 #: How long rank 0 waits for what other ranks leave behind.
 _NOTES_S = 2.0
+#: How long rank 0 waits until the others have ended what they do.
+_ENDING_S = 8.0
 #: A connection that stands still for so many times the patience has hung.
 _LONGER = 2
 
@@ -40,13 +42,15 @@ class Linked:
         self._welcomes: deque[bytes] = deque()
         self._failure: AibenchError | None = None
         self._meetings = self._gatherings = self._delivery_ns = 0
+        self._posted: deque[tuple[int, bytes]] = deque()
         self._notes = ""
-        self._is_joined = False
+        self._is_joined = self._all_gone = False
         self._await(lambda: bool(self._welcomes))
         self._is_joined = True
         welcome: Welcome = pickle.loads(self._welcomes.popleft())  # noqa: S301 - of our own
         self.place, self._clock = Place(rank=welcome.rank, hosts=welcome.hosts), welcome.clock
         self.clocks, self.kernels = welcome.clocks, welcome.kernels
+        self.library = welcome.library
 
     def meet(self) -> int:
         """Wait for all ranks; a start that all have heard of before it comes."""
@@ -88,6 +92,34 @@ class Linked:
             return operations, moved
         others = self._cells.others
         return operations + others[0], moved + others[1]
+
+    @property
+    def wires(self) -> tuple[int, ...]:
+        """What becomes readable when something has come."""
+        return (self._wire.fileno(),) if self._wire.is_open else ()
+
+    def post(self, what: object) -> None:
+        """Send ``what`` to rank 0, from rank 0 to all others; nobody waits for it."""
+        self._send(Frame(Kind.POST, self.place.rank, body=_pickled(what)))
+
+    def posts(self) -> list[tuple[int, Any]]:
+        """What has come by post, with the rank that it is from."""
+        self._receive()
+        came = [(rank, pickle.loads(body)) for rank, body in self._posted]  # noqa: S301
+        self._posted.clear()
+        return came
+
+    def end(self) -> None:
+        """On rank 0: end what the others do, and wait for a while until they have let go."""
+        if self.place.rank or self._all_gone:
+            return
+        self._wire.send(Frame(Kind.STOP))
+        deadline = time.monotonic() + _ENDING_S
+        while not self._all_gone and self._wire.is_open and time.monotonic() < deadline:
+            self._wire.wait(_WAIT_S)
+            self._wire.flush()
+            for frame in self._wire.receive():
+                self._take(frame)
 
     def fail(self, error: AibenchError) -> None:
         """Tell rank 0 that this rank can't go on, and why."""
@@ -181,6 +213,10 @@ class Linked:
             self._starts.append(frame.body)
         elif frame.kind == Kind.GATHER:
             self._given.setdefault(frame.number, {})[frame.rank] = frame.body
+        elif frame.kind == Kind.POST:
+            self._posted.append((frame.rank, frame.body))
+        elif frame.kind == Kind.BYE:
+            self._all_gone = True
         elif frame.kind == Kind.STOP:
             self._failure = self._failure or WorldEnded("rank 0 has ended the run")
         elif frame.kind == Kind.FAILED:

@@ -32,7 +32,7 @@ class MpiCarrier:
         self._lost: list[tuple[int, str]] = []
         expected = launch.size or self.size
         if (self.size, self.rank) != (expected, launch.rank):
-            library = self._mpi.Get_library_version().partition(",")[0].split("\n")[0].strip()
+            library = self.library
             self._mpi.Finalize()
             raise Refused(
                 f"the launcher ({launch.launcher}) started {expected} processes, but the MPI "
@@ -40,6 +40,12 @@ class MpiCarrier:
                 "that library, or an mpi4py for the launcher's (MPI4PY_MPIABI and LD_LIBRARY_PATH "
                 "choose one)"
             )
+
+    @property
+    def library(self) -> str:
+        """The MPI library that is loaded, with its version."""
+        told: str = self._mpi.Get_library_version()
+        return " ".join(told.partition(",")[0].split("\n")[0].split())
 
     def send(self, rank: int, data: bytes) -> None:
         """Put ``data`` on its way to ``rank``; it must not be changed any more."""

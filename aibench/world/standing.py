@@ -69,6 +69,11 @@ def fail(error: AibenchError) -> None:
         _linked.fail(error)
 
 
+def library() -> str:
+    """The MPI library that connects the ranks, on rank 0; empty where there is none."""
+    return "" if _linked is None else _linked.library
+
+
 def kernels() -> tuple[str, ...]:
     """What tells apart the kernels that ranks run on, by rank, on rank 0; else nothing.
 

@@ -50,7 +50,7 @@ class Switchboard:
         self._sums = (0, 0)
         self.failure: tuple[int, str, str] | None = None
         """The rank that failed first, a code, and what happened."""
-        self.has_ended = False
+        self.has_ended = self._is_asked = False
 
     @property
     def all_gone(self) -> bool:
@@ -71,6 +71,9 @@ class Switchboard:
             self._from_rank(rank, frame)
         for rank, why in self._carrier.lost():
             self.fail(rank, "rank_lost", f"MPI does not reach it: {why}")
+        if self._is_asked and self.all_gone:
+            self._is_asked = False
+            self._wire.send(Frame(Kind.BYE))
         self._wire.flush()
         now = time.monotonic_ns()
         if now - self._looked > _LOOK_NS:
@@ -100,14 +103,17 @@ class Switchboard:
             self._carrier.send(rank, data)
 
     def _from_agent(self, frame: Frame) -> None:
-        if frame.kind == Kind.SHARE:
+        if frame.kind in (Kind.SHARE, Kind.POST):
             self._to_all(frame)
         elif frame.kind == Kind.MEET:
             self._meet(0, frame)
+        elif frame.kind == Kind.STOP:
+            self._is_asked = True
+            self.end()
 
     def _from_rank(self, rank: int, frame: Frame) -> None:
         self._heard[rank] = time.monotonic_ns()
-        if frame.kind == Kind.GATHER:
+        if frame.kind in (Kind.GATHER, Kind.POST):
             self._wire.send(frame)
         elif frame.kind == Kind.MEET:
             self._meet(rank, frame)

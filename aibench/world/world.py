@@ -105,6 +105,19 @@ class World(Protocol):
         nothing else is: it is how a rank learns that another one has failed.
         """
 
+    @property
+    def wires(self) -> tuple[int, ...]:
+        """Descriptors that become readable when something has come from other ranks."""
+
+    def post(self, what: object) -> None:
+        """Send ``what`` to rank 0, from rank 0 to all others, without waiting."""
+
+    def posts(self) -> list[tuple[int, Any]]:
+        """What has come by `post` since the last call, with the rank that it is from."""
+
+    def end(self) -> None:
+        """On rank 0: end what all others do, and wait for a while until they have let go."""
+
 
 class Alone:
     """The world of a process that nobody measures together with."""
@@ -128,3 +141,15 @@ class Alone:
     def tell(self, operations: int, moved: int) -> tuple[int, int]:
         """What was told."""
         return operations, moved
+
+    wires: tuple[int, ...] = ()
+
+    def post(self, what: object) -> None:
+        """There is nobody."""
+
+    def posts(self) -> list[tuple[int, Any]]:
+        """Nothing."""
+        return []
+
+    def end(self) -> None:
+        """There is nobody."""

@@ -104,7 +104,7 @@ class FioEngine:
             command = finished.command
             if said := outcome.last_words(finished):
                 findings += (Finding(code="tool_said", message=said.strip(" ()")),)
-        mine = Part(site.host, start, log) if text else None
+        mine = Part(world.place.rank, site.host, start, log) if text else None
         parts = [part for part in world.gather(mine) if part is not None]
         if not parts:
             return NOTHING

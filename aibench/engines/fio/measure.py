@@ -70,8 +70,9 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What the fio of one rank did, which was let go at ``start_ns`` on its clock."""
+    """What the fio of a rank did, which was let go at ``start_ns`` on its clock."""
 
+    rank: int
     host: str
     start_ns: int
     log: Log
@@ -179,6 +180,7 @@ def _worker(number: int, job: JobCounts, part: Part, late_ns: int) -> WorkerResu
     starts = [each.started_ns for each in part.last.jobs if each.started_ns is not None]
     start = late_ns + (0 if job.started_ns is None else job.started_ns - min(starts))
     return WorkerResult(
+        rank=part.rank,
         host=part.host,
         process=number,
         thread=0,

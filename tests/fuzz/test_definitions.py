@@ -290,7 +290,7 @@ def test_only_plain_paths_reach_a_job_file(name: str) -> None:
         ]
     else:
         with pytest.raises(ValueError, match="no place in a job file"):
-            job.job_file(phase, 1, "psync", 1)
+            job.job_file(phase, 1, "psync", 1, [0])
 
 
 def test_a_claim_that_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ _QUIET = 10
 _LOOK_S = 0.2
 _STOPPED_S = 2.0
 #: A launcher that ends all ranks asks first and kills then; so we wait whether it does.
-_ASKED_S = {True: 0.7, False: 1.5}
+_ASKED_S = {True: 1.6, False: 2.4}
 #: When a rank that rank 0 has ended is asked again, killed, and given up.
 _ASK_S, _KILL_S, _GIVE_UP_S = 2.0, 5.0, 6.0
 #: How long rank 0 waits for the others when its own work is over.

@@ -45,7 +45,7 @@ _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 _LAST_S = 15
 #: A launcher that sees a rank exit with another code than 0 kills all that have not exited yet, and
 #: takes their codes for its own; so rank 0 goes last.
-_LATER_S, _PER_RANK_S, _LATEST_S = 0.3, 0.002, 3.0
+_LATER_S, _PER_RANK_S, _LATEST_S = 0.7, 0.002, 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def supervised_rank(launch: Launch, body: Callable[[], None]) -> NoReturn:
     code = _connect(launch, Measurer(agent, cells, leads=launch.rank == 0), ends.near, cells)
     os.close(ends.held)
     _reap(keeper)
-    os._exit(code)
+    sys.exit(code)  # MPICH leaves its launcher when libc exits; without that all are killed
 
 
 def _measure(
@@ -170,7 +170,6 @@ def _connect(launch: Launch, measurer: Measurer, near: socket.socket, cells: Cel
         carrier.abort(measurer.code or 4)
         return 4
     carrier.close()
-    signal.alarm(0)
     if code:
         time.sleep(min(_LATER_S + _PER_RANK_S * carrier.size, _LATEST_S))
     return code

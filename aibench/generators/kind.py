@@ -14,13 +14,16 @@ class Request:
     """What the command line adds to a workload's own settings.
 
     ``cache`` overrides the workload's policy where set. ``cpus`` is the number of usable cores,
-    for settings that say 0 (automatic).
+    for settings that say 0 (automatic). ``ranks`` are those that take part, on all hosts together;
+    ``fleet`` are the ranks on each host that there is.
     """
 
     workload: str
     seed: int
     cpus: int
     cache: CachePolicy | None = None
+    ranks: int = 1
+    fleet: tuple[int, ...] = (1,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from aibench.model.comparison import (
     Side,
 )
 from aibench.model.history import Checked, Event, History, SeriesId, Session, Standing, Step
+from aibench.model.levels import Level
 from aibench.model.metric import Metric
 from aibench.model.operation import READS, WRITES, Operation
 from aibench.model.plan import (
@@ -91,6 +92,7 @@ __all__ = [
     "History",
     "Indexing",
     "Interpretation",
+    "Level",
     "Means",
     "Measurement",
     "Metric",

@@ -66,11 +66,9 @@ def test_growth_is_never_read_across_another_setting() -> None:
 def test_hosts_are_clients() -> None:
     """A sweep over hosts shows growth over clients, by the hosts that the samples came from."""
     made = run(lambda n: 100 * MB * n, hosts=(1, 2, 4))
+    counts = {phase.name: phase.levels[0].value for phase in made.plan.stages[0].phases}
     samples = []
     for sample in made.samples:
-        count = next(
-            p.levels[0].value for p in made.plan.stages[0].phases if p.name == sample.phase
-        )
         workers = tuple(
             replace(sample.measurement.workers[0], host=f"client{n}")
             for n in range(counts[sample.phase])

@@ -15,8 +15,8 @@ class Level:
     unit: str = ""
 
     def __post_init__(self) -> None:
-        if self.unit not in ("", "B") or self.value < 0:
-            raise ValueError(f"level {self.name!r}: a count or a size, 0 or more")
+        if self.unit not in ("", "B") or not 1 <= self.value < 2**63:
+            raise ValueError(f"level {self.name!r}: a count or a size from 1 on")
 
     @property
     def printed(self) -> str:

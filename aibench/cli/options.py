@@ -43,6 +43,9 @@ _PLAN_OPTIONS = (
     click.option("--rate", "rates", multiple=True, metavar="RATE",
                  help="Offer operations at this rate, whether or not those before are done "
                  "(500op/s, 200MB/s); repeat it for a sweep."),
+    click.option("--sweep", "sweeps", multiple=True, metavar="NAME=A,B,...",
+                 help="Measure at several levels of a setting, in random order (workers=1,2,4, "
+                 "random_block=4KiB,64KiB, hosts=1,2,4); give it twice for a grid."),
     click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=DEFAULT_SEED,
                  show_default=True, metavar="N", help="Decides data and order."),
     click.option("--fstype", metavar="TYPE", help="Refuse unless the target is on this type of "
@@ -187,6 +190,7 @@ def build_plan(
         cache=None if given["cache"] is None else CachePolicy(given["cache"]),
         scale=given["scale"],
         settings=(*given["settings"], *_rates(given["rates"], files)),
+        sweeps=given["sweeps"],
     )
     for engine in options.engines:
         engines[engine]

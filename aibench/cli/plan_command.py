@@ -85,6 +85,8 @@ def _stage_lines(stage: Stage) -> Iterator[str]:
     for phase in stage.phases:
         if phase not in levels[1:]:
             yield from _indented(_phase_line(phase))
+    if any(phase.levels for phase in stage.measured):
+        yield from _indented("in each repeat the levels stand in another order, drawn by the seed")
     if levels:
         yield from _indented(
             f"then up to {format_count(max(candidates(stage)))} accelerators: a search tries at "

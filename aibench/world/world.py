@@ -49,6 +49,11 @@ class Place:
         """How many ranks this rank's host has, this one among them."""
         return Counter(self.hosts)[self.host]
 
+    def ranks_of(self, hosts: int = 0) -> int:
+        """How many ranks the first so many hosts have; all of them with 0."""
+        first = self.names[:hosts] if hosts else self.names
+        return sum(host in first for host in self.hosts)
+
     @property
     def turn(self) -> int:
         """The place of this rank where those of one host stand next to each other."""

@@ -19,6 +19,7 @@ from aibench.reporters.impact import document as described
 from aibench.reporters.impact import html as projected
 from tests import build, past, projecting
 from tests.reporters import hostile, records, verdicts
+from tests.sweeping import swept
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 pytestmark = [
@@ -118,6 +119,27 @@ def test_every_plot_is_drawn_with_no_network_and_no_error(
     assert seen.scheme == ("dark" if dark else "light")
     assert seen.plots == {"many": 56, "missing": 0, "interrupted": 4, "burst": 4}[name]
     assert seen.drawn >= seen.plots
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_sweep_is_drawn(dark: bool, tmp_path: Path, profile: Path) -> None:
+    """The chart of growth and the heat map of a grid are drawn, in light and dark, with no error.
+
+    The values of the grid stand in its cells.
+    """
+    if dark:
+        run = swept({"jobs": (1, 2), "random_block": ("4096", "65536")}, lambda n, b: 1e4 * n * b)
+    else:
+        run = swept({"jobs": (1, 2, 4)}, lambda n: 1e8 * n)
+    options = ("--force-dark-mode", "--blink-settings=preferredColorScheme=0") if dark else ()
+    text = render(document(run, ()))
+    seen = opened(text, tmp_path, profile, "--window-size=1280,1200", *options)
+    assert (seen.console, seen.errors) == ([], [])
+    assert seen.scheme == ("dark" if dark else "light")
+    place = seen.dom.partition('id="grid0-0"' if dark else 'id="growth0-0"')[2]
+    figure = place.partition("</figure>")[0]
+    assert "main-svg" in figure
+    assert figure.count("heatmap-label") >= 4 if dark else "errorbar" in figure
 
 
 def test_a_hostile_record_runs_no_script(tmp_path: Path, profile: Path) -> None:

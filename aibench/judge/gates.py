@@ -215,7 +215,9 @@ def _unfilled(
     """A rate below a claim refutes nothing where too little was asked of the storage at once."""
     if not claim.unit.endswith("/s"):
         return []
-    found = [why(phase, sample, record.target, record.environment) for sample in samples]
+    found = [
+        why(phase, sample, record.target, record.environment, record.launch) for sample in samples
+    ]
     waited = next((each for each in found if each.limiter in _UNFILLED), None)
     if waited is None:
         return []

@@ -42,13 +42,13 @@ def aibench(words: list[str]) -> click.Context:
 
 
 def aibench_lines(text: str) -> Iterator[list[str]]:
-    """The words behind ``aibench`` in each command of a shell text; `--version` is none."""
+    """The words behind ``aibench`` in each command of a shell text, but for `--version`."""
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         places = [n for n, word in enumerate(words) if word.rpartition("/")[2] == "aibench"]
         if places and not words[places[0] - 1].endswith("venv"):
             found = words[places[0] + 1 :]
-            if found != ["--version"]:
+            if found not in ([], ["--version"]):
                 yield found
 
 

@@ -77,7 +77,7 @@ def told(samples: list[Sample]) -> list[str]:
 def test_engines_take_turns_and_so_does_who_goes_first(tmp_path: Path) -> None:
     """A whole repeat of one, then of the other; nothing of a drift is on one side alone."""
     stage = Run(tmp_path)
-    stage.runner.engines["null"] = NullEngine()  # type: ignore[index]
+    stage.runner.member.engines["null"] = NullEngine()  # type: ignore[index]
     samples = list(stage.runner.run(build.plan(*beside())))
     assert told(samples) == [
         "read 0", "save 0", "-nullread 0", "-nullsave 0",

@@ -13,9 +13,9 @@ from typing import Any
 import click
 import pytest
 import yaml
-from aibench.clients.calls import LAUNCHER
 
 from aibench.cli import commands
+from aibench.clients.calls import LAUNCHER
 
 TOP = Path(__file__).parent.parent
 RECIPES = TOP / "recipes"

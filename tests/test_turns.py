@@ -132,7 +132,7 @@ def test_the_real_thing_beside_the_emulation(
     target.mkdir()
     result = call(
         "run", target, "-w", tmp_path / "0.toml", "--engine", "posix,torch", "--repeats", "2",
-        "--json", "--claims", "H3C", *(["--cache", "as-found"] if kind == "load" else []),
+        "--json", "--claims", "H3C", *(["--cache", "warm"] if kind == "load" else []),
     )  # fmt: skip
     assert result.exit_code in (0, 3), result.output
     found = json.loads(result.stdout)

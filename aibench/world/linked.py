@@ -120,6 +120,7 @@ class Linked:
         offset, error = (self._clock.offset_ns, self._clock.error_ns)
         note = Note(
             rank=self.place.rank,
+            began_ns=(self._cells.signal_ns or lost_ns) - offset,
             lost_ns=lost_ns - offset,
             error_ns=error,
             signal=self._cells.signal,
@@ -131,6 +132,10 @@ class Linked:
         notes = lastwords.awaited(self._notes, note, self.place.size, _NOTES_S)
         found = lastwords.first_lost(self.place, notes)
         message = found.message
+            message += "  " + " ".join(
+                f"{n.rank}:{n.signal}:{(n.began_ns - note.lost_ns) / 1e6:.1f}:{(n.lost_ns - note.lost_ns) / 1e6:.1f}"
+                for n in notes.values()
+            )
         if self._cells.signal and not found.ranks:
             message = f"{signal.Signals(self._cells.signal).name} asked all ranks to end"
         return RankFailed(message, code=found.code)

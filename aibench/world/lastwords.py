@@ -108,9 +108,7 @@ def first_lost(place: Place, notes: Mapping[int, Note]) -> Finding:
         return Finding(ranks=(), code="interrupted", message="all ranks were asked to end")
     if len(first) == len(notes) > 1 or len(first) == place.size:
         if missing:
-            message = (
-                f"no note is there from {_named(place, missing)}: it may be gone with its host"
-            )
+            message = f"no note is there from {_named(place, missing)}: its host may be gone"
             return Finding(ranks=tuple(missing), code="rank_lost", message=message)
         return Finding(ranks=(), code="rank_died", message="the launcher ended all ranks at once")
     message = f"{_named(place, first)} lost {'its' if len(first) == 1 else 'their'} MPI process"

@@ -132,10 +132,6 @@ class Linked:
         notes = lastwords.awaited(self._notes, note, self.place.size, _NOTES_S)
         found = lastwords.first_lost(self.place, notes)
         message = found.message
-            message += "  " + " ".join(
-                f"{n.rank}:{n.signal}:{(n.began_ns - note.lost_ns) / 1e6:.1f}:{(n.lost_ns - note.lost_ns) / 1e6:.1f}"
-                for n in notes.values()
-            )
         if self._cells.signal and not found.ranks:
             message = f"{signal.Signals(self._cells.signal).name} asked all ranks to end"
         return RankFailed(message, code=found.code)

@@ -112,7 +112,7 @@ def first_lost(place: Place, notes: Mapping[int, Note]) -> Finding:
             return Finding(ranks=tuple(missing), code="rank_lost", message=message)
         return Finding(ranks=(), code="rank_died", message="the launcher ended all ranks at once")
     message = f"{_named(place, first)} lost {'its' if len(first) == 1 else 'their'} MPI process"
-    if missing and len(notes) > 1:  # else the others have nothing to write down yet
+    if missing and first != [0]:  # else they may have nothing to write down yet
         message += f"; no note is there from {_named(place, missing)}"
     return Finding(ranks=tuple(first), code="rank_died", message=message)
 

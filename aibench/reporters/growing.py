@@ -41,6 +41,8 @@ def _last(curve: dict[str, Any]) -> str:
 def _grows(curve: dict[str, Any]) -> Iterator[str]:
     found, axis = curve["scaling"], curve["axes"][0]
     first, last = found["smallest"]["printed"], found["largest"]["printed"]
+    if axis["name"] == "hosts":
+        yield "each host brings workers of its own, so the load grows with them (weak scaling)"
     yield (
         f"from {first} to {last} it grows as {axis['name']} to the power {_exponent(found)}"
         + (", and bends: one power does not describe it" if found["bends"] else "")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from aibench.model import Environment, Phase, RunRecord, Stage, System, Target
+from aibench.model import Environment, Launch, Phase, RunRecord, Stage, System, Target
 from aibench.model.levels import unswept
 
 #: What of a client's key counts, whatever else a record has there.
@@ -32,8 +32,9 @@ _VOLATILE = frozenset(
 class Identity:
     """SHA-256 keys of what a result belongs to, and the version of aibench that decides.
 
-    ``client``: processors, memory, kernel and network cards. ``mount``: type, server and export
-    (or label), and options. ``target``: what the user calls it, and its drives' firmware.
+    ``client``: processors, memory, kernel and network cards, and of how many hosts. ``mount``:
+    type, server and export (or label), and options. ``target``: what the user calls it, and its
+    drives' firmware.
     ``workload``: the phase that was done, by which engine. ``harness``: see `harness_version`.
     """
 
@@ -52,7 +53,7 @@ class Identity:
 def identity(record: RunRecord, stage: Stage, phase: Phase) -> Identity:
     """What the results of ``phase`` in ``record`` belong to."""
     return Identity(
-        client=_sha256(client_facts(record.environment)),
+        client=_sha256(client_facts(record.environment, record.launch)),
         mount=_sha256(mount_facts(record.target)),
         target=_sha256(target_facts(record.target, record.system, record.environment)),
         workload=_sha256(workload_facts(stage, phase)),
@@ -60,9 +61,18 @@ def identity(record: RunRecord, stage: Stage, phase: Phase) -> Identity:
     )
 
 
-def client_facts(environment: Environment) -> dict[str, Any]:
-    """What makes clients equal; None for what a record does not tell."""
-    return {name: environment.key.get(name) for name in _CLIENT}
+def client_facts(environment: Environment, launch: Launch | None = None) -> dict[str, Any]:
+    """What makes clients equal; None for what a record does not tell.
+
+    One host is the same client with MPI as without. Of more, their number counts and what is not
+    as on the first of them, but neither their names nor how many ranks each has.
+    """
+    facts = {name: environment.key.get(name) for name in _CLIENT}
+    if launch is None or len(launch.hosts) == 1:
+        return facts
+    unlike = [{n: v for n, v in host.differs.items() if n in _CLIENT} for host in launch.hosts]
+    told = sorted(json.dumps(each, sort_keys=True) for each in unlike if each)
+    return facts | {"hosts": len(launch.hosts)} | ({"other_hosts": told} if told else {})
 
 
 def mount_facts(target: Target) -> dict[str, Any]:

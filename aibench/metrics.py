@@ -7,6 +7,7 @@ here.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from aibench.hosts import rank_count, stonewall
 from aibench.model import (
     READS,
     WRITES,
@@ -61,6 +62,7 @@ def metrics(phase: Phase, sample: Sample) -> tuple[Metric, ...]:
         *resharded(phase, measured),
         *transformed(phase, measured),
         *_timers(phase, measured),
+        *_stonewall(phase, measured),
         *_latencies(measured),
     )
 
@@ -163,16 +165,35 @@ def _position(phase: Phase, cliff: Cliff) -> list[Metric]:
     return [size, time]
 
 
+def _stonewall(phase: Phase, measured: Measurement) -> list[Metric]:
+    """What many ranks did until the first of them was done: never instead of the throughput."""
+    found = stonewall(measured)
+    if found is None:
+        return []
+    return [
+        replace(
+            each,
+            name=f"stonewall_{each.name}",
+            title=f"{each.title} until the first rank was done",
+            main=False,
+            why_missing="" if found.elapsed_ns else "the first rank was done too soon",
+        )
+        for each in _rates(phase, found.operations, found.bytes, found.elapsed_ns)
+        if not each.name.startswith("shards")
+    ]
+
+
 def _timers(phase: Phase, measured: Measurement) -> list[Metric]:
     found = [
         Metric(name=f"{name}_time", title=f"{name.replace('_', ' ')} time", value=value, unit="ns",
                better="lower", main=True)
         for name, value in measured.timers.items()
     ]  # fmt: skip
-    if phase.operation in (Operation.SAVE_SHARDS, Operation.LOAD_SHARDS):
+    ranked = phase.operation in (Operation.SAVE_SHARDS, Operation.LOAD_SHARDS)
+    if ranked or rank_count(measured) > 1:
         found.append(
             Metric(name="makespan", title="makespan, all ranks", value=measured.elapsed_ns,
-                   unit="ns", better="lower", main=True)
+                   unit="ns", better="lower", main=ranked)
         )  # fmt: skip
     found.append(
         Metric(name="first_done", title="first worker done after", value=measured.first_done_ns,

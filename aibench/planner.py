@@ -41,9 +41,10 @@ _LOADER_BYTES = 2**19
 class Options:
     """What the command line adds to workload files.
 
-    ``settings`` holds ``key=value`` and ``workload.key=value`` overrides as text. With several
+    ``cpus`` are those of a rank, ``fleet`` is how many ranks each host has. ``settings`` holds
+    ``key=value`` and ``workload.key=value`` overrides as text. With several
     ``engine`` names, apart by commas, each workload is done by all of them in turns. ``sweeps`` are
-    settings with several levels, ``NAME=a,b,c``. ``fleet`` are the ranks on each host.
+    settings with several levels, ``NAME=a,b,c``.
     """
 
     name: str
@@ -124,7 +125,7 @@ def _stage(
     checked = question.settings()
     request = Request(
         workload=workload.name, seed=options.seed, cpus=options.cpus, cache=options.cache,
-        ranks=sum(options.fleet), fleet=options.fleet,
+        fleet=options.fleet,
     )  # fmt: skip
     missing = None
     try:

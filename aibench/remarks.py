@@ -1,7 +1,8 @@
 """What a reader has to know about one sample, and why it may not count at all."""
 
+from aibench.hosts import rank_count, straggler
 from aibench.metrics import CLIENT_BOUND_BELOW, headroom
-from aibench.model import READS, WRITES, Finding, Measurement, Phase, Sample
+from aibench.model import READS, WRITES, Finding, Launch, Measurement, Phase, RunRecord, Sample
 from aibench.pipeline import SOURCE_BOUND, source_share
 from aibench.stats.steady import FLOOR_NS, Cliff, Plateau, State, Steadiness, steadiness
 from aibench.training import stalled
@@ -9,6 +10,10 @@ from aibench.units import format_duration, format_size, format_value
 
 #: Below this, who ended last tells about the scheduler of the client, not about the storage.
 _TELLING_NS = 200_000_000
+#: Ranks that start so far apart, in shares of the time, measure their start as well.
+_STARTS_APART = 0.01
+#: So many hosts are named in one sentence.
+_NAMED = 3
 #: Where accelerators wait longer with no I/O behind, in shares of their time, the harness is why.
 _HELD_UP = 0.02
 
@@ -41,15 +46,9 @@ def warnings(sample: Sample) -> tuple[Finding, ...]:
     if idle and measured.operations and measured.tool is None:
         message = f"{idle} of {len(measured.workers)} workers had nothing to do"
         found.append(Finding(code="idle_workers", message=message))
-    slow = _slowest_share(measured)
-    if slow is not None and slow > 1.5 and measured.elapsed_ns > _TELLING_NS:
-        found.append(
-            Finding(
-                code="straggler",
-                message=f"the last worker ended {slow:.2f} times as late as the first",
-            )
-        )
-    return tuple(found)
+    if measured.elapsed_ns > _TELLING_NS:
+        found += _last_worker(measured) if rank_count(measured) == 1 else _straggler(measured)
+    return (*found, *_spread_starts(measured))
 
 
 def _held_up(sample: Sample) -> tuple[Finding, ...]:
@@ -79,6 +78,109 @@ def _waited_for_source(measured: Measurement) -> tuple[Finding, ...]:
             "than it could show here",
         ),
     )
+
+
+def _last_worker(measured: Measurement) -> tuple[Finding, ...]:
+    slow = _slowest_share(measured)
+    if slow is None or slow <= 1.5:
+        return ()
+    message = f"the last worker ended {slow:.2f} times as late as the first"
+    return (Finding(code="straggler", message=message),)
+
+
+def _straggler(measured: Measurement) -> tuple[Finding, ...]:
+    """The host or rank that was slow, by name, and what that cost where it ended last."""
+    found = straggler(measured)
+    if found is None:
+        return ()
+    part, whole = found.part, len(found.part.ranks) > 1
+    mine, others = (format_value(pace, found.unit) for pace in (found.pace, found.others))
+    rest = [w for w in measured.workers if w.host != part.host or w.rank not in part.ranks]
+    last = max(worker.end_ns for worker in rest)
+    late = (
+        f"; it was done after {format_duration(part.end_ns)}, all others after "
+        f"{format_duration(last)}"
+    )
+    message = (
+        f"{'host ' if whole else ''}{part.name} was the straggler: {mine} a worker, {others} in "
+        f"the middle of the others{late if part.end_ns > last else ''}"
+    )
+    return (Finding(code="straggler", message=message),)
+
+
+def _spread_starts(measured: Measurement) -> tuple[Finding, ...]:
+    """Whether ranks began so far apart that it is a part of the time that was measured."""
+    spread, whole = measured.start_spread_ns, measured.elapsed_ns
+    if rank_count(measured) == 1 or spread <= _STARTS_APART * whole:
+        return ()
+    last = max(measured.workers, key=lambda worker: worker.start_ns)
+    return (
+        Finding(
+            code="start_spread",
+            message=f"ranks started up to {format_duration(spread)} apart, {spread / whole:.1%} of "
+            f"the time that was measured: rank {last.rank} on {last.host} was the last",
+        ),
+    )
+
+
+def together_remarks(record: RunRecord) -> tuple[Finding, ...]:
+    """What to know of the hosts of a run under MPI; derived anew, never stored.
+
+    Codes: ``own_reads`` where a guard is missing because there is one host, ``hosts_differ`` and
+    ``clock_error``.
+    """
+    launch = record.launch
+    if launch is None:
+        return ()
+    return (*_own_reads(record, launch), *_differing(launch), *_clocks(record, launch))
+
+
+def _own_reads(record: RunRecord, launch: Launch) -> tuple[Finding, ...]:
+    """Reads that are moved on so that nobody reads what its own host wrote, which takes a host."""
+    phases = {
+        f"{stage.workload} {phase.name}"
+        for stage in record.plan.stages
+        for phase in stage.phases
+        if phase.shift and phase.operation in READS
+    }
+    kernels = {each.boot or each.host for sample in record.samples for each in sample.hosts}
+    if not phases or (len(launch.hosts) > 1 and len(kernels) != 1):
+        return ()
+    where = f"on one host, {launch.hosts[0].name}"
+    if len(launch.hosts) > 1:
+        where = f"on one machine, that of {launch.hosts[0].name}"
+    message = (
+        f"all ranks were {where}: {', '.join(sorted(phases))} read what the same client wrote, and "
+        "only its emptied caches and the evidence tell that it came from storage"
+    )
+    return (Finding(code="own_reads", message=message),)
+
+
+def _differing(launch: Launch) -> tuple[Finding, ...]:
+    unlike = [host for host in launch.hosts if host.differs]
+    if not unlike:
+        return ()
+    told = [
+        f"{host.name} ({', '.join(f'{name} {value}' for name, value in host.differs.items())})"
+        for host in unlike[:_NAMED]
+    ]
+    more = f" and {len(unlike) - _NAMED} more" if len(unlike) > _NAMED else ""
+    message = f"not as {launch.hosts[0].name}: {', '.join(told)}{more}"
+    return (Finding(code="hosts_differ", message=message),)
+
+
+def _clocks(record: RunRecord, launch: Launch) -> tuple[Finding, ...]:
+    """Whether clocks are known too badly to say when the last of all ranks was done."""
+    worst = max(launch.hosts, key=lambda host: host.clock_error_ns)
+    times = [s.measurement.elapsed_ns for s in record.samples if s.measurement.elapsed_ns]
+    if not times or worst.clock_error_ns <= _STARTS_APART * min(times):
+        return ()
+    message = (
+        f"the clock of {worst.name} is known to ±{format_duration(worst.clock_error_ns)}, "
+        f"{worst.clock_error_ns / min(times):.1%} of the shortest phase: starts and ends of hosts "
+        "are no more exact"
+    )
+    return (Finding(code="clock_error", message=message),)
 
 
 def _slowest_share(measured: Measurement) -> float | None:

@@ -8,7 +8,7 @@ beyond 64 bits.
 from collections.abc import Iterable
 from itertools import pairwise
 
-from aibench.model import Evidence, Histogram, Measurement, RunRecord, Sample, Series
+from aibench.model import Evidence, Histogram, Measurement, RunRecord, Sample, Series, Telemetry
 from aibench.stats.histogram import BINS
 
 #: A million million operations in one bin; 2**22 such bins still add up in 64 bits.
@@ -34,12 +34,11 @@ def check_sample(sample: Sample) -> None:
         _check_histogram(name, histogram)
     if sample.measurement.series is not None:
         _check_series(sample.measurement.series)
-    if sample.evidence is not None:
-        _check_evidence(sample.evidence)
     if (limit := sample.ceiling) is not None:
         _check_counts("ceiling", (limit.operations, limit.bytes, limit.elapsed_ns))
-    if (seen := sample.telemetry) is not None:
-        _check_counts("telemetry", (seen.cost_ns, seen.watched_ns, *seen.ends_ns[:1]))
+    _check_seen(sample.evidence, sample.telemetry)
+    for seen in sample.hosts:
+        _check_seen(seen.evidence, seen.telemetry)
     _check_counts("repeat", (sample.repeat,))
 
 
@@ -52,8 +51,8 @@ def _check_measurement(measured: Measurement) -> None:
     spans = (measured.first_done_ns, measured.last_done_ns, measured.start_spread_ns)
     _check_counts("measurement", (*spans, *measured.timers.values()))
     for worker in measured.workers:
-        spans = (worker.start_ns, worker.end_ns, worker.process)
-        _check_counts("workers", (*spans, worker.operations, worker.bytes))
+        done = (worker.operations, worker.bytes, worker.start_ns, worker.end_ns)
+        _check_counts("workers", (*done, worker.process, worker.rank))
 
 
 def _check_histogram(name: str, found: Histogram) -> None:
@@ -83,6 +82,14 @@ def _check_series(series: Series) -> None:
         raise ValueError(f"a series has more than {_MOST_INTERVALS} intervals")
     for part in (series.operations, series.bytes, *latencies):
         _check_counts("series", part)
+
+
+def _check_seen(evidence: Evidence | None, telemetry: Telemetry | None) -> None:
+    if evidence is not None:
+        _check_evidence(evidence)
+    if telemetry is not None:
+        ends = telemetry.ends_ns[:1]
+        _check_counts("telemetry", (telemetry.cost_ns, telemetry.watched_ns, *ends))
 
 
 def _check_evidence(evidence: Evidence) -> None:

@@ -5,6 +5,8 @@ History of the format:
 1. The first. A header may have ``resumes``, the id of the run that this one goes on from; who does
    not know of it loses nothing, because a warning in the header says the same. It may have
    ``labels``, a table of texts; without them the run belongs to nothing.
+2. Runs under MPI alone: a header has ``launch``, samples have ``hosts`` and workers their ``rank``.
+   A run without MPI is still written as format 1, for what reads no further.
 """
 
 import json
@@ -24,7 +26,7 @@ from aibench.lines import objects
 from aibench.model import Finding, RunRecord, Sample
 from aibench.soundness import check_plan, check_sample
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".jsonl"
 
 _record: TypeAdapter[RunRecord] = TypeAdapter(RunRecord)
@@ -72,7 +74,8 @@ class Writer:
         header = _record.dump_python(record, mode="json")
         for later in ("samples", "finished_at", "complete", "reasons"):
             del header[later]
-        self._lines({"kind": "run", "format": FORMAT, **header}, *map(_sample_line, carried))
+        number = 1 if record.launch is None else FORMAT
+        self._lines({"kind": "run", "format": number, **header}, *map(_sample_line, carried))
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)

@@ -10,7 +10,10 @@ from aibench.model import (
     Environment,
     Evidence,
     Histogram,
+    HostOf,
+    Launch,
     Measurement,
+    OnHost,
     Operation,
     Order,
     Phase,
@@ -149,6 +152,31 @@ def sample(repeat: int = 0, **changes: Any) -> Sample:
         "evidence": evidence(),
     }
     return Sample(**parts | changes)
+
+
+def on_host(host: str = "n0", **changes: Any) -> OnHost:
+    """What a host with two ranks saw of a cold phase on a mount that it has to itself."""
+    parts: dict[str, Any] = {
+        "host": host,
+        "ranks": 2,
+        "evidence": evidence(),
+        "boot": f"boot-{host}",
+        "device_id": "0:53",
+    }
+    return OnHost(**parts | changes)
+
+
+def launch(*hosts: HostOf, **changes: Any) -> Launch:
+    """An Open MPI run on ``hosts``, or on two with two ranks each, whose clocks are known."""
+    two = (
+        HostOf(name="n0", ranks=2, cpus=8, memory_bytes=2**34),
+        HostOf(
+            name="n1", ranks=2, cpus=8, memory_bytes=2**34, clock_offset_ns=-81_000_000_000,
+            clock_error_ns=21_000,
+        ),
+    )  # fmt: skip
+    parts: dict[str, Any] = {"library": "Open MPI 4.1.4", "hosts": hosts or two}
+    return Launch(**parts | changes)
 
 
 def target(**changes: Any) -> Target:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aibench.identity import Identity, harness_version, identity, normalised
-from aibench.model import Environment, RunRecord, Transform
+from aibench.model import Environment, HostOf, RunRecord, Transform
 from aibench.store import read
 from tests import build
 
@@ -58,6 +58,28 @@ def test_client_key(name: str) -> None:
     other = run(environment=Environment(key={**KEY, name: "other"}))
     assert differing(run(), other) == ["client"]
     assert of(run()).series != of(other).series
+
+
+def test_number_of_hosts() -> None:
+    """More hosts are another client; how many ranks each has is not, nor is MPI on one host."""
+    two = build.launch()
+    more = HostOf(name="n2", ranks=2)
+    named = [replace(host, name=f"x{host.name}", ranks=9, clock_offset_ns=3) for host in two.hosts]
+    assert differing(run(), run(launch=build.launch(two.hosts[0]))) == []
+    assert differing(run(), run(launch=two)) == ["client"]
+    assert differing(run(launch=two), run(launch=build.launch(*two.hosts, more))) == ["client"]
+    assert differing(run(launch=two), run(launch=build.launch(*named))) == []
+
+
+def test_hosts_that_are_not_like_the_first() -> None:
+    """A host with other processors makes another client, whichever it is; other facts do not."""
+    first, second = build.launch().hosts
+    other = replace(second, differs={"cores": 4})
+    third = HostOf(name="n2", ranks=2)
+    mixed = run(launch=build.launch(first, other, third))
+    assert differing(run(launch=build.launch(first, second, third)), mixed) == ["client"]
+    moved = build.launch(first, third, replace(other, differs={"cores": 4, "colour": "red"}))
+    assert differing(mixed, run(launch=moved)) == []
 
 
 def test_metadata_is_no_key() -> None:

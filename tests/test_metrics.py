@@ -1,9 +1,11 @@
 """Every figure of a sample, as computed by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from aibench.metrics import decisive, metrics
-from aibench.model import Measurement, Metric, Operation, Phase
+from aibench.model import Measurement, Metric, Operation, Phase, WorkerResult
 from tests.build import SECOND, histogram, measurement, phase, sample
 from tests.flow import cliff, flow, writing
 
@@ -48,6 +50,28 @@ def test_the_makespan_is_the_time_of_all_ranks() -> None:
     assert found["first_done"].value == SECOND
     assert (found["blocked_time"].value, found["durable_time"].value) == (2 * SECOND, 5 * SECOND)
     assert found["blocked_time"].better == "lower"
+
+
+def test_the_stonewall_stands_beside_the_throughput() -> None:
+    """Of many ranks there is also what all had done when the first was done; one rank has none."""
+    workers = tuple(
+        WorkerResult(host="n", rank=n, process=n, thread=0, operations=500, bytes=2_048_000,
+                     start_ns=0, end_ns=SECOND * (n + 1) // 2)
+        for n in range(2)
+    )  # fmt: skip
+    found = by_name(phase(), measurement(workers=workers))
+    assert found["stonewall_read_bandwidth"].value == 4_096_000
+    assert found["stonewall_files_per_second"].value == 1000
+    assert not found["stonewall_read_bandwidth"].main
+    assert found["read_bandwidth"].value == 4_096_000
+    assert (found["makespan"].value, found["makespan"].main) == (SECOND, False)
+    early = replace(workers[0], end_ns=SECOND // 5)
+    soon = by_name(phase(), measurement(workers=(early, workers[1])))["stonewall_read_bandwidth"]
+    assert (soon.value, soon.why_missing) == (None, "the first rank was done too soon")
+    shards = by_name(phase(operation=Operation.SAVE_SHARDS), measurement(workers=workers))
+    assert [n for n in shards if "stonewall" in n] == ["stonewall_write_bandwidth"]
+    alone = by_name(phase(), measurement())
+    assert not {"makespan", "stonewall_read_bandwidth"} & set(alone)
 
 
 def test_latencies_come_from_the_histograms() -> None:

@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 from aibench import lines, store
 from aibench.errors import RecordError, RunFailed
-from aibench.model import Ceiling, Finding, RunRecord, ToolRun
+from aibench.model import (
+    Ceiling,
+    Finding,
+    HostOf,
+    NfsFigures,
+    RunRecord,
+    Telemetry,
+    ToolRun,
+    WorkerResult,
+)
 from aibench.store import Writer, new_run_id, read
 from tests import build
 
@@ -137,6 +146,35 @@ def test_labels(tmp_path: Path) -> None:
     assert read(path).labels == {}
 
 
+def together() -> RunRecord:
+    """A record of a run on two hosts, in which all that MPI adds is there."""
+    workers = (
+        *build.measurement().workers,
+        WorkerResult(
+            host="n1", rank=3, process=7, thread=1, operations=5, bytes=6, start_ns=7, end_ns=8
+        ),
+    )
+    seen = Telemetry(ends_ns=(9,), series={"cpu.busy_share": (0.5,)}, cost_ns=1, watched_ns=9)
+    other = build.on_host("n1", telemetry=seen, nfs=NfsFigures(backlog_mean=0.5), boot=None)
+    sample = build.sample(
+        measurement=build.measurement(workers=workers), hosts=(build.on_host(), other)
+    )
+    differs = HostOf(name="n2", ranks=1, differs={"kernel": "6.1", "nic": None, "cores": 4})
+    return build.record(sample, launch=build.launch(*build.launch().hosts, differs))
+
+
+def test_under_mpi(tmp_path: Path) -> None:
+    """Who measured together is read as written; only then the format is one that others lack."""
+    record = together()
+    path = written(tmp_path, record)
+    found = read(path)
+    assert replace(found, finished_at=record.finished_at) == record
+    assert record.launch is not None
+    assert record.launch.ranks == 5
+    assert lines_of(path)[0]["format"] == 2
+    assert lines_of(written(tmp_path, replace(rich(), run_id="alone")))[0]["format"] == 1
+
+
 def test_never_overwritten(tmp_path: Path) -> None:
     """A record is never written over another one."""
     path = written(tmp_path, rich())
@@ -204,11 +242,16 @@ def changed(path: Path, number: int, change: Callable[[dict[str, Any]], object])
         (1, {"repeat": "many"}, "damaged: repeat"),
         (1, {"measurement": None}, "damaged: measurement"),
         (3, {"reasons": 3}, "damaged"),
+        (0, {"launch": {"library": "x", "hosts": []}}, "damaged: launch"),
+        (0, {"launch": {"library": "x", "hosts": [{"name": "a", "ranks": 1}] * 2}}, "each host"),
+        (0, {"launch": {"library": "x", "hosts": [{"name": "a", "ranks": 0}]}}, "one rank"),
+        (1, {"hosts": [{"host": "a", "ranks": 0}]}, "damaged: hosts"),
+        (1, {"hosts": [{"host": "a", "ranks": 1, "evidence": {"state": "hot"}}]}, "hosts.0"),
     ],
 )
 def test_wrong_lines(tmp_path: Path, number: int, change: dict[str, Any], what: str) -> None:
     """A line that is not what it has to be is told, with its place, and is no traceback."""
-    path = written(tmp_path, rich())
+    path = written(tmp_path, together() if number == 0 else rich())
     changed(path, number, lambda line: line.update(change))
     with pytest.raises(RecordError, match=what) as caught:
         read(path)

@@ -167,8 +167,14 @@ def chosen_workloads(names: Sequence[str], suite: str | None) -> tuple[WorkloadF
     return find_suite(suite or "quick")
 
 
-def build_plan(target: Target, given: dict[str, Any]) -> tuple[Plan, Engines]:
-    """The plan for the options of `plan_options`, and the engines that it needs."""
+def build_plan(
+    target: Target, given: dict[str, Any], *, cpus: int = 0, fleet: tuple[int, ...] = (1,)
+) -> tuple[Plan, Engines]:
+    """The plan for the options of `plan_options`, and the engines that it needs.
+
+    ``cpus`` are those of a rank, 0 for all that this process may use; ``fleet`` is how many ranks
+    each host has.
+    """
     files = chosen_workloads(given["workloads"], given["suite"])
     suite = given["suite"] or (None if given["workloads"] else "quick")
     name = files[0].workload.name if len(files) == 1 else suite or "run"
@@ -176,7 +182,8 @@ def build_plan(target: Target, given: dict[str, Any]) -> tuple[Plan, Engines]:
     options = Options(
         name=name,
         seed=given["seed"],
-        cpus=resources.usable_cpus(),
+        cpus=cpus or resources.usable_cpus(),
+        fleet=fleet,
         suite=suite,
         engine=given["engine"],
         repeats=given["repeats"],

@@ -18,7 +18,7 @@ from aibench.model import CacheState, Finding, RunRecord
 NAMES = {
     "plan": "what the phases do: files, sizes, workers, reader, cache policy, ...",
     "cache": "where the bytes of a read came from, by evidence",
-    "client": "processors, memory, kernel and network cards of the client",
+    "client": "processors, memory, kernel, network cards and number of client hosts",
     "engine": "the version of what did the work",
     "harness": "the version of aibench, as far as it decides",
     "target": "the storage, or its mount options, among the runs of one side",
@@ -60,7 +60,7 @@ def _against_first(every: Sequence[RunRecord]) -> Iterator[Finding]:
     first = every[0]
     for record in every[1:]:
         runs = (first, record)
-        clients = [client_facts(each.environment) for each in runs]
+        clients = [_clients(each) for each in runs]
         yield from _pair("client", clients, runs)
         versions = [{"aibench": harness_version(each.aibench_version)} for each in runs]
         yield from _pair("harness", versions, runs)
@@ -68,6 +68,11 @@ def _against_first(every: Sequence[RunRecord]) -> Iterator[Finding]:
         yield from _pair("engine", [{e: each.engines[e] for e in shared} for each in runs], runs)
     for where in places(every):
         yield from _plans(every, where)
+
+
+def _clients(record: RunRecord) -> dict[str, Any]:
+    """What makes clients equal, with the number of hosts also where it is one."""
+    return {"hosts": 1} | client_facts(record.environment, record.launch)
 
 
 def _plans(every: Sequence[RunRecord], where: Place) -> Iterator[Finding]:

@@ -95,7 +95,7 @@ def _at(question: Question, levels: Levels, request: Request) -> tuple[Phase, ..
     file = question.file
     hosts = next((level.value for level in levels if level.name == HOSTS), 0)
     if hosts:
-        request = replace(request, ranks=sum(request.fleet[:hosts]))
+        request = replace(request, fleet=request.fleet[:hosts])
     try:
         found = question.kind.phases(question.settings(levels), request)
     except ValueError as error:

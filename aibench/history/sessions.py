@@ -55,7 +55,7 @@ def facts(record: RunRecord) -> dict[str, str]:
     parts: dict[str, Any] = {
         "aibench": record.aibench_version,
         "host": record.environment.metadata.get("hostname"),
-        **{f"client {name}": value for name, value in client_facts(record.environment).items()},
+        **{f"client {name}": value for name, value in _clients(record).items()},
         **{f"mount {name}": value for name, value in mount_facts(record.target).items()},
         **{f"engine {name}": value for name, value in record.engines.items()},
     }
@@ -67,6 +67,10 @@ def facts(record: RunRecord) -> dict[str, str]:
         for name, value in parts.items()
         if value not in (None, "")
     }
+
+
+def _clients(record: RunRecord) -> dict[str, Any]:
+    return client_facts(record.environment, record.launch)
 
 
 def histories(found: Iterable[Mapping[str, Any]]) -> tuple[History, ...]:

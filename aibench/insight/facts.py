@@ -19,12 +19,29 @@ from aibench.units import parse_rate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One sample with what it was measured on. Shares are between 0 and 1."""
+    """One sample with what it was measured on. Shares are between 0 and 1.
+
+    ``client`` is what sentences call the client. Where hosts measured together each has facts of
+    its own in ``parts``, of a phase that took ``whole_ns`` for all of them.
+    """
 
     phase: Phase
     sample: Sample
     target: Target
     environment: Environment
+    client: str = "the client"
+    whole_ns: int | None = None
+    parts: tuple["Facts", ...] = ()
+
+    @property
+    def each(self) -> tuple["Facts", ...]:
+        """The facts of each client: those of all hosts, or these alone."""
+        return self.parts or (self,)
+
+    @property
+    def here(self) -> str:
+        """The client as one of those that may be meant: ``this client``, or ``host n1``."""
+        return self.client if self.whole_ns is not None else "this client"
 
     @property
     def workers(self) -> int:
@@ -57,7 +74,8 @@ class Facts:
         watched = self.sample.telemetry
         if watched is None:
             return None
-        late = watched.watched_ns - self.sample.measurement.elapsed_ns
+        whole_ns = self.sample.measurement.elapsed_ns if self.whole_ns is None else self.whole_ns
+        late = watched.watched_ns - whole_ns
         first = next((n for n, begin in enumerate((0, *watched.ends_ns)) if begin >= late), 0)
         if first >= len(watched.ends_ns):
             first = 0
@@ -91,7 +109,13 @@ def own_cpu_share(facts: Facts) -> float | None:
 
 
 def cpu_share(facts: Facts) -> float | None:
-    """How busy the workers were, or the cores where the workers don't tell."""
+    """How busy the workers were, or the cores where the workers don't tell.
+
+    Of several hosts that of the busiest; None where one of them is not known.
+    """
+    if facts.parts:
+        found = [cpu_share(part) for part in facts.parts]
+        return None if None in found else max(share for share in found if share is not None)
     own = own_cpu_share(facts)
     return own if own is not None else facts.mean("cpu.busy_share")
 
@@ -140,6 +164,9 @@ def nic_shares(facts: Facts) -> dict[str, tuple[float, float]]:
 
 def fullest_nic(facts: Facts) -> tuple[str, float, float] | None:
     """Name, rate and share of line rate of the fullest card, for targets behind a network."""
+    if facts.parts:
+        every = [(f"{c[0]} of {p.client}", *c[1:]) for p in facts.parts if (c := fullest_nic(p))]
+        return max(every, key=lambda card: card[2], default=None)
     shares = nic_shares(facts) if facts.target.is_remote else {}
     if not shares:
         return None
@@ -207,6 +234,9 @@ def _held_by_memory(facts: Facts) -> bool:
 
 def device(facts: Facts) -> tuple[str, float, float | None] | None:
     """Name, utilisation and mean queue of the busiest block device that was watched."""
+    if facts.parts:
+        every = [(f"{d[0]} of {p.client}", *d[1:]) for p in facts.parts if (d := device(p))]
+        return max(every, key=lambda drive: drive[1], default=None)
     if facts.target.is_remote:
         return None
     used = {

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from aibench.insight.client import busy_client
+from aibench.insight.each import as_well, facts_of
 from aibench.insight.facts import (
     Facts,
     RpcTotals,
@@ -16,7 +17,7 @@ from aibench.insight.facts import (
 from aibench.insight.thresholds import ALL, FULL, LOW, MOST, NEAR, QUEUE
 from aibench.insight.wording import common, percent
 from aibench.metrics import CLIENT_BOUND_BELOW, headroom
-from aibench.model import CacheState, Environment, Operation, Phase, Sample, Target, Why
+from aibench.model import CacheState, Environment, Launch, Operation, Phase, Sample, Target, Why
 from aibench.pipeline import SOURCE_BOUND, source_share
 from aibench.training import stalled
 from aibench.units import format_count, format_duration, format_rate
@@ -27,14 +28,22 @@ _LARGE = (Operation.SAVE_SHARDS, Operation.LOAD_SHARDS, Operation.WRITE_FILES)
 _FED = 0.02
 
 
-def why(phase: Phase, sample: Sample, target: Target, environment: Environment) -> Why:
+def why(
+    phase: Phase,
+    sample: Sample,
+    target: Target,
+    environment: Environment,
+    launch: Launch | None = None,
+) -> Why:
     """What limited ``sample``, as far as its figures tell; a pure function of the record.
+
+    Of several hosts the one that was nearest to a limit counts, and is named.
 
     The first of ``harness``, ``client_cpu``, ``source``, ``cache``, ``accelerators``, ``network``,
     ``slots``, ``latency``, ``server`` and ``device`` whose figures are there and say so; else
     ``unknown``, with what is missing.
     """
-    facts = Facts(phase=phase, sample=sample, target=target, environment=environment)
+    facts = facts_of(phase, sample, target, environment, launch)
     for rule in _RULES:
         found = rule(facts)
         if found is not None:
@@ -78,9 +87,10 @@ def _source(facts: Facts) -> Why | None:
 
 
 def _client_cpu(facts: Facts) -> Why | None:
-    busy = busy_client(facts)
-    if busy is None:
+    found = [(busy, part) for part in facts.each if (busy := busy_client(part))]
+    if not found:
         return None
+    busy, client = max(found, key=lambda each: each[0].share)
     step = "measure from a client with more or faster cores, or from several clients"
     clause = busy.clause
     if busy.by_others is not None:
@@ -88,7 +98,9 @@ def _client_cpu(facts: Facts) -> Why | None:
         step = "see whether a card's interrupts or another program take that core, and spread them"
     elif busy.by_quota:
         step = "raise the CPU quota of the control group (container) that aibench runs in"
-    return _answer(facts, "client_cpu", f"the client's CPU was the limit: {clause}", step)
+    others = as_well([part.client for _, part in found if part is not client])
+    sentence = f"{client.client}'s CPU was the limit: {clause}{others}"
+    return _answer(facts, "client_cpu", sentence, step)
 
 
 def _cache(facts: Facts) -> Why | None:
@@ -142,19 +154,25 @@ def _rpc(facts: Facts) -> RpcTotals | None:
     return totals
 
 
-def _slots(facts: Facts) -> Why | None:
+def _queued(facts: Facts) -> tuple[float, RpcTotals] | None:
+    """The share of their time that requests waited to be sent, where that is a limit."""
     totals, nfs = _rpc(facts), facts.sample.nfs
     if totals is None or nfs is None:
         return None
     queued = totals.queue_ns / totals.execute_ns
-    backlog = nfs.backlog_mean or 0.0
-    if queued <= MOST and backlog < QUEUE:
+    return (queued, totals) if queued > MOST or (nfs.backlog_mean or 0.0) >= QUEUE else None
+
+
+def _slots(facts: Facts) -> Why | None:
+    found = [(*told, part) for part in facts.each if (told := _queued(part))]
+    if not found:
         return None
+    queued, totals, client = max(found, key=lambda each: each[0])
     option = next((o for o in facts.target.options if o.startswith("nconnect=")), "no nconnect")
     return _answer(
         facts,
         "slots",
-        f"NFS requests waited on this client before they were sent: {percent(queued)} of their "
+        f"NFS requests waited on {client.here} before they were sent: {percent(queued)} of their "
         "time, for a free slot or for the connection",
         f"mount with more connections (now {option}), or raise max_session_slots; if the rate "
         "stays, the server takes no more",

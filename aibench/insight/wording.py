@@ -37,14 +37,21 @@ def common(facts: Facts) -> tuple[str, ...]:
 
 
 def _client(facts: Facts) -> Iterator[str]:
-    own, busy = own_cpu_share(facts), facts.mean("cpu.busy_share")
-    stolen = facts.mean("cpu.steal_share")
+    own = own_cpu_share(facts)
+    busy, stolen = (_most(facts, f"cpu.{name}_share") for name in ("busy", "steal"))
     if own is not None:
         yield f"the workers computed {percent(own)} of their time"
     if busy is not None:
-        yield f"the client's cores were busy {percent(busy)} of the time"
-    if stolen is not None and stolen > STOLEN_FROM:
-        yield f"{percent(stolen)} of CPU time was stolen by the hypervisor"
+        yield f"{busy[1].client}'s cores were busy {percent(busy[0])} of the time"
+    if stolen is not None and stolen[0] > STOLEN_FROM:
+        whose = f" of {stolen[1].client}" if facts.parts else ""
+        yield f"{percent(stolen[0])} of CPU time{whose} was stolen by the hypervisor"
+
+
+def _most(facts: Facts, series: str) -> tuple[float, Facts] | None:
+    """The largest mean of a series over all clients, and whose it is."""
+    found = [(mean, part) for part in facts.each if (mean := part.mean(series)) is not None]
+    return max(found, key=lambda each: each[0], default=None)
 
 
 def _around(facts: Facts) -> Iterator[str]:

@@ -91,8 +91,13 @@ def gates(
 
 
 def hosts(samples: Sequence[Sample]) -> int:
-    """From how many client hosts the samples were measured; at least 1."""
-    return max(len({worker.host for s in samples for worker in s.measurement.workers}), 1)
+    """From how many client machines the samples were measured; at least 1.
+
+    Hosts that have one kernel are containers of one machine, which is one client.
+    """
+    kernels = {each.host: each.boot for sample in samples for each in sample.hosts}
+    names = {worker.host for sample in samples for worker in sample.measurement.workers}
+    return max(len({kernels.get(name) or name for name in names}), 1)
 
 
 def _run(record: RunRecord) -> list[Gate]:
@@ -210,7 +215,9 @@ def _unfilled(
     """A rate below a claim refutes nothing where too little was asked of the storage at once."""
     if not claim.unit.endswith("/s"):
         return []
-    found = [why(phase, sample, record.target, record.environment) for sample in samples]
+    found = [
+        why(phase, sample, record.target, record.environment, record.launch) for sample in samples
+    ]
     waited = next((each for each in found if each.limiter in _UNFILLED), None)
     if waited is None:
         return []

@@ -127,14 +127,19 @@ def _differences(new: Side, base: Side, paired: bool) -> Iterator[str]:
         yield f"aibench itself ({versions[0]} against {versions[1]})"
     if _seeds(new) != _seeds(base) and (paired or set(_seeds(new)) != set(_seeds(base))):
         yield f"the seed ({_listed(_seeds(new))} against {_listed(_seeds(base))})"
-    clients = (client_facts(over.record.environment), client_facts(under.record.environment))
-    for name, (one, other) in _unequal(*clients):
+    for name, (one, other) in _unequal(_client(over), _client(under)):
         yield f"the client's {name} ({one} against {other})"
     counts = hosts(over.counted), hosts(under.counted)
     if counts[0] != counts[1]:
         yield f"the number of clients ({counts[0]} against {counts[1]})"
     yield from _caches(new, base)
     yield from _mounts(over.record, under.record)
+
+
+def _client(trial: Trial) -> dict[str, Any]:
+    """What makes clients equal, but for their number."""
+    facts = client_facts(trial.record.environment, trial.record.launch)
+    return {"other_hosts": None} | {n: value for n, value in facts.items() if n != "hosts"}
 
 
 def _asked(trial: Trial) -> dict[str, Any]:
@@ -216,7 +221,7 @@ def unequal_load(new: Side, base: Side, metric: str) -> list[Gate]:
 def _not_kept(new: Side, base: Side) -> str:
     for name, side in (("the candidate", new), ("the baseline", base)):
         for trial in side.trials:
-            offered = trial.phase.rate * hosts(trial.counted)
+            offered = trial.phase.rate
             for sample in trial.counted:
                 did = per_second(sample.measurement.operations, sample.measurement.elapsed_ns)
                 if did is not None and did < (1 - _KEPT) * offered:

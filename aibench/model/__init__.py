@@ -25,6 +25,7 @@ from aibench.model.comparison import (
     Side,
 )
 from aibench.model.history import Checked, Event, History, SeriesId, Session, Standing, Step
+from aibench.model.launch import HostOf, Launch
 from aibench.model.levels import Level
 from aibench.model.metric import Metric
 from aibench.model.operation import READS, WRITES, Operation
@@ -49,6 +50,7 @@ from aibench.model.sample import (
     Finding,
     Histogram,
     Measurement,
+    OnHost,
     Sample,
     Series,
     Steps,
@@ -90,8 +92,10 @@ __all__ = [
     "Finding",
     "Histogram",
     "History",
+    "HostOf",
     "Indexing",
     "Interpretation",
+    "Launch",
     "Level",
     "Means",
     "Measurement",
@@ -99,6 +103,7 @@ __all__ = [
     "NfsFigures",
     "NfsOperation",
     "NoiseFloor",
+    "OnHost",
     "Operation",
     "Order",
     "Outcome",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aibench.model.claim import System
+from aibench.model.launch import Launch
 from aibench.model.plan import Phase, Plan, Stage
 from aibench.model.sample import Finding, Sample
 
@@ -74,7 +75,7 @@ class RunRecord:
 
     ``reasons`` say why the run as a whole does not count: interrupted, failed, unfinished.
     ``resumes`` is the id of the run whose samples this one carries on. ``labels`` say what the run
-    belongs to: of a duel its id, the pair and the side.
+    belongs to: of a duel its id, the pair and the side. ``launch`` is None where no MPI was.
     """
 
     run_id: str
@@ -89,6 +90,7 @@ class RunRecord:
     warnings: tuple[Finding, ...] = ()
     resumes: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    launch: Launch | None = None
     samples: tuple[Sample, ...] = ()
     finished_at: str | None = None
     complete: bool = False

@@ -47,7 +47,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerResult:
-    """What one thread of control did; times in nanoseconds after the common start.
+    """What one thread of control of a rank did; times in nanoseconds after the common start.
 
     CPU times are None where the tool doesn't tell them for each worker.
     """
@@ -61,6 +61,7 @@ class WorkerResult:
     end_ns: int
     user_ns: int | None = None
     system_ns: int | None = None
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +238,29 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnHost:
+    """What was seen around a phase on one of the hosts that did it together.
+
+    ``evidence`` is about what the ranks of this host asked for. ``boot`` is the boot id of its
+    kernel: hosts that have the same one are containers of one machine. Where ``device_id``, the
+    number of the mounted filesystem, is the same as well, they share its cache and its counters.
+    None where that is not known.
+    """
+
+    host: str
+    ranks: int
+    evidence: Evidence | None = None
+    telemetry: Telemetry | None = None
+    nfs: NfsFigures | None = None
+    boot: str | None = None
+    device_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.ranks < 1:
+            raise ValueError("a host of a phase has at least one rank")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ceiling:
     """What the harness did in the same phase with no I/O behind it, by the null engine.
 
@@ -252,7 +276,11 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One phase, one repeat. ``reasons`` say why it does not count; ``warnings`` don't stop it."""
+    """One phase, one repeat. ``reasons`` say why it does not count; ``warnings`` don't stop it.
+
+    ``hosts`` has each host of a run under MPI; nothing where one process measured alone. Then
+    ``evidence`` is that of all hosts together, ``telemetry`` and ``nfs`` those of rank 0's host.
+    """
 
     workload: str
     phase: str
@@ -263,5 +291,6 @@ class Sample:
     ceiling: Ceiling | None = None
     telemetry: Telemetry | None = None
     nfs: NfsFigures | None = None
+    hosts: tuple[OnHost, ...] = ()
     warnings: tuple[Finding, ...] = ()
     reasons: tuple[Finding, ...] = ()

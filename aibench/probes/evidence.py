@@ -83,7 +83,7 @@ def classify(
     ]
     return Evidence(
         state=state,
-        reason=_expectation(policy, state) + "; ".join(filter(None, parts)),
+        reason=expectation(policy, state) + "; ".join(filter(None, parts)),
         asked_bytes=asked_bytes,
         resident_share=figures.resident,
         resident_files=residency.files if residency else 0,
@@ -183,7 +183,7 @@ def _cached_image(counter: DeliveryCounter) -> str:
     return f"{counter.cached_below} reads its image through this host's page cache"
 
 
-def _expectation(policy: CachePolicy, state: CacheState) -> str:
+def expectation(policy: CachePolicy, state: CacheState) -> str:
     """How the state stands to what was asked for; empty for ``as-found`` and where unknown."""
     wanted = CacheState.WARM if policy is CachePolicy.WARM else CacheState.COLD
     if policy is CachePolicy.AS_FOUND or state is CacheState.UNKNOWN:

@@ -73,7 +73,8 @@ def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]
     known = [s for s in samples if not s.reasons] or samples
     unit = "B/s" if phase.operation in READS | WRITES else "op/s"
     middle = _middle(basis)
-    limited = middle and why(phase, middle, record.target, record.environment)
+    about = (record.target, record.environment, record.launch)
+    limited = middle and why(phase, middle, *about)
     return {
         "name": phase.name,
         **_level(phase),

@@ -51,13 +51,21 @@ def _grows(curve: dict[str, Any]) -> Iterator[str]:
         return
     told = [f"{_share(step)} at {step['level']}" for step in found["efficiency"][1:]]
     yield f"efficiency against {first}: {', '.join(told)}"
-    knee, bar = found["knee"], f"{100 * KNEE:.0f} %"
-    if knee == found["largest"]["value"]:
-        yield f"{bar} is kept throughout"
-    elif knee == found["smallest"]["value"]:
-        yield f"{bar} is not kept beyond {first}"
-    else:
-        yield f"{bar} is kept up to {knee}, the knee"
+    yield _knee(found)
+
+
+def _knee(found: dict[str, Any]) -> str:
+    """Up to where so much is kept: typically, and by the lower ends of the intervals."""
+    knee, surely, first = found["knee"], found["surely"], found["smallest"]["value"]
+    bar = f"{100 * KNEE:.0f} % or more"
+    if knee == first:
+        return f"{bar} is not kept beyond {first}"
+    whole = knee == found["largest"]["value"]
+    told = f"{bar} is kept throughout" if whole else f"{bar} is kept up to {knee}, the knee"
+    if surely == knee:
+        return told
+    sure = "the intervals leave that open" if surely == first else f"surely up to {surely} only"
+    return f"{told}; {sure}"
 
 
 def _exponent(found: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ to which it is kept, and from six levels on the law of scalability, for the char
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from aibench.model import Level, Phase, Stage
@@ -180,6 +181,7 @@ def _grow(curve: Part, runs: Mapping[int, Sequence[float]]) -> None:
         "largest": axis["levels"][-1],
         "efficiency": None,
         "knee": None,
+        "surely": None,
     }
     if axis["parallel"]:
         curve["scaling"]["efficiency"] = [
@@ -188,6 +190,8 @@ def _grow(curve: Part, runs: Mapping[int, Sequence[float]]) -> None:
             for step in found.levels
         ]  # fmt: skip
         curve["scaling"]["knee"] = found.knee(KNEE)
+        kept = takewhile(lambda step: step.low >= KNEE, found.levels)
+        curve["scaling"]["surely"] = max(step.n for step in kept)
         curve["usl"] = _law(runs)
     curve["notes"] = list(_notes(curve, found))
 

@@ -28,14 +28,15 @@ def sentences(workload: dict[str, Any]) -> Iterator[str]:
             if curve["why_missing"]:
                 yield f"{name}: {curve['why_missing']}."
             continue
-        told = "; ".join(_grows(curve))
-        yield f"{name}: {told}. Nothing is said of more than {_last(curve)}."
+        yield f"{name}: {'; '.join(_grows(curve))}."
+    if any(curve["scaling"] for curve in leading(workload, 1)):
+        yield "Nothing is said of what lies beyond the levels that were measured."
+    about: dict[str, list[str]] = {}
+    for curve in leading(workload, 1):
         for note in curve["notes"]:
-            yield f"{curve['question']}: {note['message']}."
-
-
-def _last(curve: dict[str, Any]) -> str:
-    return str(curve["scaling"]["largest"]["printed"])
+            about.setdefault(note["message"], []).append(curve["question"])
+    for message, questions in about.items():
+        yield f"{', '.join(questions)}: {message}."
 
 
 def _grows(curve: dict[str, Any]) -> Iterator[str]:
@@ -43,29 +44,28 @@ def _grows(curve: dict[str, Any]) -> Iterator[str]:
     first, last = found["smallest"]["printed"], found["largest"]["printed"]
     if axis["name"] == "hosts":
         yield "each host brings workers of its own, so the load grows with them (weak scaling)"
+    verb = "grows" if found["low"] > 0 else "falls" if found["high"] < 0 else "changes"
     yield (
-        f"from {first} to {last} it grows as {axis['name']} to the power {_exponent(found)}"
+        f"from {first} to {last} it {verb} as {axis['name']} to the power {_exponent(found)}"
         + (", and bends: one power does not describe it" if found["bends"] else "")
     )
     if found["efficiency"] is None:
         return
     told = [f"{_share(step)} at {step['level']}" for step in found["efficiency"][1:]]
     yield f"efficiency against {first}: {', '.join(told)}"
-    yield _knee(found)
+    surely, at_most = found["surely"], found["at_most"]
+    open_ = f" (by the intervals up to somewhere from {surely} to {at_most})"
+    yield _knee(found) + ("" if surely == at_most else open_)
 
 
 def _knee(found: dict[str, Any]) -> str:
-    """Up to where so much is kept: typically, and by the lower ends of the intervals."""
-    knee, surely, first = found["knee"], found["surely"], found["smallest"]["value"]
+    """Up to where so much is kept."""
+    knee, first = found["knee"], found["smallest"]["value"]
     bar = f"{100 * KNEE:.0f} % or more"
     if knee == first:
         return f"{bar} is not kept beyond {first}"
     whole = knee == found["largest"]["value"]
-    told = f"{bar} is kept throughout" if whole else f"{bar} is kept up to {knee}, the knee"
-    if surely == knee:
-        return told
-    sure = "the intervals leave that open" if surely == first else f"surely up to {surely} only"
-    return f"{told}; {sure}"
+    return f"{bar} is kept throughout" if whole else f"{bar} is kept up to {knee}, the knee"
 
 
 def _exponent(found: dict[str, Any]) -> str:

@@ -182,6 +182,7 @@ def _grow(curve: Part, runs: Mapping[int, Sequence[float]]) -> None:
         "efficiency": None,
         "knee": None,
         "surely": None,
+        "at_most": None,
     }
     if axis["parallel"]:
         curve["scaling"]["efficiency"] = [
@@ -191,7 +192,9 @@ def _grow(curve: Part, runs: Mapping[int, Sequence[float]]) -> None:
         ]  # fmt: skip
         curve["scaling"]["knee"] = found.knee(KNEE)
         kept = takewhile(lambda step: step.low >= KNEE, found.levels)
+        perhaps = takewhile(lambda step: step.high >= KNEE, found.levels)
         curve["scaling"]["surely"] = max(step.n for step in kept)
+        curve["scaling"]["at_most"] = max(step.n for step in perhaps)
         curve["usl"] = _law(runs)
     curve["notes"] = list(_notes(curve, found))
 
@@ -209,6 +212,13 @@ def _notes(curve: Part, found: scaling.Scaling) -> Iterator[Part]:
     name = curve["axes"][0]["name"]
     bound = sorted(p["levels"][name] for p in curve["points"] if p["client_bound"])
     smallest = found.levels[0].n
+    if len(bound) == len(curve["points"]):
+        yield {
+            "code": "client_bound_throughout",
+            "message": "the client may have been the limit at all levels: this may be how the "
+            "client grows, and not the storage",
+        }
+        bound = []
     if smallest in bound:
         yield {
             "code": "small_level_client_bound",

@@ -28,34 +28,44 @@ def sentences(workload: dict[str, Any]) -> Iterator[str]:
             if curve["why_missing"]:
                 yield f"{name}: {curve['why_missing']}."
             continue
-        told = "; ".join(_grows(curve))
-        yield f"{name}: {told}. Nothing is said of more than {_last(curve)}."
+        yield f"{name}: {'; '.join(_grows(curve))}."
+    if any(curve["scaling"] for curve in leading(workload, 1)):
+        yield "Nothing is said of what lies beyond the levels that were measured."
+    about: dict[str, list[str]] = {}
+    for curve in leading(workload, 1):
         for note in curve["notes"]:
-            yield f"{curve['question']}: {note['message']}."
-
-
-def _last(curve: dict[str, Any]) -> str:
-    return str(curve["scaling"]["largest"]["printed"])
+            about.setdefault(note["message"], []).append(curve["question"])
+    for message, questions in about.items():
+        yield f"{', '.join(questions)}: {message}."
 
 
 def _grows(curve: dict[str, Any]) -> Iterator[str]:
     found, axis = curve["scaling"], curve["axes"][0]
     first, last = found["smallest"]["printed"], found["largest"]["printed"]
+    if axis["name"] == "hosts":
+        yield "each host brings workers of its own, so the load grows with them (weak scaling)"
+    verb = "grows" if found["low"] > 0 else "falls" if found["high"] < 0 else "changes"
     yield (
-        f"from {first} to {last} it grows as {axis['name']} to the power {_exponent(found)}"
+        f"from {first} to {last} it {verb} as {axis['name']} to the power {_exponent(found)}"
         + (", and bends: one power does not describe it" if found["bends"] else "")
     )
     if found["efficiency"] is None:
         return
     told = [f"{_share(step)} at {step['level']}" for step in found["efficiency"][1:]]
     yield f"efficiency against {first}: {', '.join(told)}"
-    knee, bar = found["knee"], f"{100 * KNEE:.0f} %"
-    if knee == found["largest"]["value"]:
-        yield f"{bar} is kept throughout"
-    elif knee == found["smallest"]["value"]:
-        yield f"{bar} is not kept beyond {first}"
-    else:
-        yield f"{bar} is kept up to {knee}, the knee"
+    surely, at_most = found["surely"], found["at_most"]
+    open_ = f" (by the intervals up to somewhere from {surely} to {at_most})"
+    yield _knee(found) + ("" if surely == at_most else open_)
+
+
+def _knee(found: dict[str, Any]) -> str:
+    """Up to where so much is kept."""
+    knee, first = found["knee"], found["smallest"]["value"]
+    bar = f"{100 * KNEE:.0f} % or more"
+    if knee == first:
+        return f"{bar} is not kept beyond {first}"
+    whole = knee == found["largest"]["value"]
+    return f"{bar} is kept throughout" if whole else f"{bar} is kept up to {knee}, the knee"
 
 
 def _exponent(found: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ to which it is kept, and from six levels on the law of scalability, for the char
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from aibench.model import Level, Phase, Stage
@@ -180,6 +181,8 @@ def _grow(curve: Part, runs: Mapping[int, Sequence[float]]) -> None:
         "largest": axis["levels"][-1],
         "efficiency": None,
         "knee": None,
+        "surely": None,
+        "at_most": None,
     }
     if axis["parallel"]:
         curve["scaling"]["efficiency"] = [
@@ -188,6 +191,10 @@ def _grow(curve: Part, runs: Mapping[int, Sequence[float]]) -> None:
             for step in found.levels
         ]  # fmt: skip
         curve["scaling"]["knee"] = found.knee(KNEE)
+        kept = takewhile(lambda step: step.low >= KNEE, found.levels)
+        perhaps = takewhile(lambda step: step.high >= KNEE, found.levels)
+        curve["scaling"]["surely"] = max(step.n for step in kept)
+        curve["scaling"]["at_most"] = max(step.n for step in perhaps)
         curve["usl"] = _law(runs)
     curve["notes"] = list(_notes(curve, found))
 
@@ -205,6 +212,13 @@ def _notes(curve: Part, found: scaling.Scaling) -> Iterator[Part]:
     name = curve["axes"][0]["name"]
     bound = sorted(p["levels"][name] for p in curve["points"] if p["client_bound"])
     smallest = found.levels[0].n
+    if len(bound) == len(curve["points"]):
+        yield {
+            "code": "client_bound_throughout",
+            "message": "the client may have been the limit at all levels: this may be how the "
+            "client grows, and not the storage",
+        }
+        bound = []
     if smallest in bound:
         yield {
             "code": "small_level_client_bound",

@@ -163,7 +163,11 @@ def test_scaling_along_other_axes() -> None:
     for axis, clients in (("clients", [1, 2, 4, 8]), ("workers", [1, 1, 1, 1])):
         claim = own(kind=ClaimKind.SCALING, unit="1", axis=axis,
                     interpretations=(Interpretation(id="own", value=0.9),))  # fmt: skip
-        assert [level.clients for level in needed(claim)[0].levels] == clients
+        need = needed(claim)[0]
+        assert [level.clients for level in need.levels] == clients
+        (run,) = commands(need, None, None)
+        name = {"clients": "hosts", "workers": "jobs"}[axis]
+        assert run[run.index("--sweep") + 1] == f"{name}=1,2,4,8"
     slow = replace(CLIENT, link=Link(rate=10e9, source="test"))
     levels = needed("IN-09", slow)[0].levels  # 4 GB/s each over 9 GB/s
     assert [(level.size, level.clients) for level in levels] == [(1, 1), (2, 1), (4, 2), (8, 4)]

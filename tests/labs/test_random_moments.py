@@ -129,7 +129,7 @@ def ended_well(blow: Blow, done: Done) -> RunRecord:
         assert len(codes(record)) == 1, told
         assert set(codes(record)) <= blow.codes, told
     if "the run failed" not in done.err:  # a run that says so has reported itself
-        assert blow.stand.do("report", path).code == 0
+        assert blow.stand.ask("report", path).code == 0
     assert left_running(blow.stand) == []
     return record
 

@@ -14,7 +14,7 @@ from aibench.store import read
 from tests.labs import nfs
 
 SESSION = Path(__file__).with_name("nfs_session.py")
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.machine]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(10), pytest.mark.machine]
 
 
 class Session:

@@ -25,7 +25,7 @@ from tests.labs.faults import Faulty, faultfs
 from tests.labs.test_mounts_aibench import left_running
 from tests.labs.tools import requires_fio, unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(15)]
 MOMENTS = int(os.environ.get("AIBENCH_MOMENTS", "1"))
 FILES = (
     *("-w", "load-4k", "-w", "metadata", "-w", "checkpoint-save", "--repeats", "1"),

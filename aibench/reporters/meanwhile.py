@@ -43,7 +43,8 @@ def meanwhile(phase: dict[str, Any]) -> Figure | None:
     return {
         "data": [line, *moved, *shares],
         "layout": {
-            "xaxis": {"title": {"text": "time since start, s"}, "rangemode": "tozero"},
+            "xaxis": {"title": {"text": f"time since start, s{_whose(sample)}"},
+                      "rangemode": "tozero"},
             "yaxis": {"title": {"text": printed}, "rangemode": "tozero"},
             "yaxis2": {
                 "title": {"text": "share of the time"}, "overlaying": "y", "side": "right",
@@ -53,6 +54,12 @@ def meanwhile(phase: dict[str, Any]) -> Figure | None:
             "showlegend": True,
         },
     }  # fmt: skip
+
+
+def _whose(sample: dict[str, Any]) -> str:
+    """Which of several hosts was watched."""
+    name = sample["telemetry_host"]
+    return f"; client: {escape(name)}, the slowest of {len(sample['hosts'])}" if name else ""
 
 
 def middles(sample: dict[str, Any]) -> list[float]:

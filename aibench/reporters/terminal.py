@@ -14,6 +14,7 @@ from aibench.reporters import (
     belonging,
     feeding,
     folding,
+    hosts,
     sizing,
     soaking,
     steadiness,
@@ -70,6 +71,8 @@ def _head(document: dict[str, Any]) -> Iterator[RenderableType]:
         facts.add_row(
             "client", Text(", ".join(f"{k} {wording.fact(k, v)}" for k, v in key.items()))
         )
+    if told := hosts.launched(document):
+        facts.add_row("ranks", Text(told))
     if told := belonging.belonging(run["labels"]):
         facts.add_row("labels", Text(told))
     yield facts
@@ -197,7 +200,27 @@ def _workload(workload: dict[str, Any]) -> Iterator[RenderableType]:
         yield Text(f"– Refused, nothing was run: {workload['refusal']}", style="yellow")
         return
     yield _figures(workload["phases"])
+    for phase in workload["phases"]:
+        yield from _hosts(phase)
     yield _bullets((*alternating.sentences(workload), *_phase_notes(workload["phases"])))
+
+
+def _hosts(phase: dict[str, Any]) -> Iterator[RenderableType]:
+    """What each host did in the middle repeat; of many the slowest, the middle and the fastest."""
+    sample = hosts.middle(phase)
+    if sample is None:
+        return
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column(f"{phase['name']}: host", overflow="fold", max_width=22)
+    table.add_column("", style="dim", max_width=7)
+    for name in ("ranks", "rate", "share", "first done", "last done"):
+        table.add_column(name, justify="right")
+    table.add_column("cache", overflow="fold")
+    for which, row in hosts.chosen(sample["hosts"], hosts.FEW):
+        shown = hosts.cells(row)
+        names = ("ranks", "rate", "share", "first", "last", "cache")
+        table.add_row(*map(Text, (shown["host"], which, *(shown[name] for name in names))))
+    yield table
 
 
 def _figures(phases: Iterable[dict[str, Any]]) -> Table:
@@ -243,6 +266,7 @@ def _phase_notes(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from sweep.sentences(phases)
     yield from wording.findings(phases)
     yield from steadiness.sentences(phases)
+    yield from hosts.sentences(phases)
     yield from wording.limits(phases, brief=True)
 
 

@@ -202,8 +202,9 @@ def told(phase: dict[str, Any]) -> Iterator[str]:
     if len(rows) > 1:
         last, first = (pick(rows, key=lambda row: row["end_ns"]) for pick in (max, min))
         yield (
-            f"{first['host']} was done after {wording.duration(first['end_ns'])}, the last of "
-            f"{len(rows)} hosts, {last['host']}, after {wording.duration(last['end_ns'])}"
+            f"{first['host']} was done first, after {wording.duration(first['end_ns'])}, and "
+            f"{last['host']}, the last of {len(rows)} hosts, after "
+            f"{wording.duration(last['end_ns'])}"
         )
     yield from _stonewalled(phase, sample)
 

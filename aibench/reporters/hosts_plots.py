@@ -33,10 +33,11 @@ def rates(phase: dict[str, Any]) -> Figure | None:
 def ends(phase: dict[str, Any]) -> Figure | None:
     """When the first worker of each host was done and when its last one was, the latest first.
 
-    Of more than `hosts.MANY` hosts the quantiles of both are drawn.
+    Of more than `hosts.MANY` hosts the quantiles of both are drawn; few hosts are in the spread of
+    the workers.
     """
     rows = [row for row in _rows(phase) if row["end_ns"] is not None]
-    if not rows:
+    if len(rows) <= hosts.FEW:
         return None
     ranked = sorted(rows, key=lambda row: -row["end_ns"])
     early = ranked

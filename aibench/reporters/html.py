@@ -43,9 +43,9 @@ _PLOTS = {
     "meanwhile": ("Throughput, and the client meanwhile", meanwhile),
     "overtime": ("Latency over time", overtime),
     "latency": ("Latency by share of operations", figures.latency),
-    "workers": ("Spread over the workers, first and last done", spread.spread),
     "hosts": ("Rate of each host", hosts_plots.rates),
     "ends": ("First and last done of each host", hosts_plots.ends),
+    "workers": ("Spread over the workers, first and last done", spread.spread),
 }
 
 

@@ -108,7 +108,8 @@ def launch(hosts: int, ranks: int) -> Launch:
     told = [
         HostOf(
             name=f"n{n}", ranks=ranks, cpus=64, memory_bytes=2**38, clock_offset_ns=-77_000_000 * n,
-            clock_error_ns=15_000 * bool(n), differs={"kernel": "6.1"} if n == hosts - 1 else {},
+            clock_error_ns=15_000 * bool(n),
+            differs={"kernel": "6.1"} if n == hosts - 1 > 0 else {},
         )
         for n in range(hosts)
     ]  # fmt: skip

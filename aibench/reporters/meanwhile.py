@@ -57,9 +57,9 @@ def meanwhile(phase: dict[str, Any]) -> Figure | None:
 
 
 def _whose(sample: dict[str, Any]) -> str:
-    """Which of several hosts was watched."""
-    name = sample["telemetry_host"]
-    return f"; client: {escape(name)}, the slowest of {len(sample['hosts'])}" if name else ""
+    """Which of several hosts is drawn."""
+    name, hosts = sample["telemetry_host"], len(sample["hosts"])
+    return f"; client: {escape(name)}, the slowest of {hosts}" if name and hosts > 1 else ""
 
 
 def middles(sample: dict[str, Any]) -> list[float]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from aibench import frames
 from aibench.model import Operation, SyncPolicy
 from aibench.reporters import hosts, hosts_plots, html, markdown, prometheus, samples, terminal
 from aibench.reporters.document import document
@@ -166,6 +167,14 @@ def test_prometheus_tells_only_sums() -> None:
     assert families["aibench_ranks"].samples[0].value == 8
     assert "n2" not in text
     assert "aibench_ranks" not in prometheus.render(document(build.record(), ()))
+
+
+def test_tidy_rows_tell_hosts_and_ranks() -> None:
+    """Each row of a table has how many hosts and ranks it is of, 1 without MPI."""
+    together, alone = (frames.figures([document(r, ())]) for r in (run(), build.record()))
+    assert set(zip(together["hosts"], together["ranks"], strict=True)) == {(4, 8)}
+    assert set(zip(alone["hosts"], alone["ranks"], strict=True)) == {(1, 1)}
+    assert "stonewall_read_bandwidth" in set(together["metric"])
 
 
 def test_writes_have_no_cache() -> None:

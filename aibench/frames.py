@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 #: Columns of `figures`, in order.
 FIGURES = (
     "run", "started_at", "label", "fstype", "source", "host", "hosts", "ranks", "aibench_version",
-    "workload", "kind", "engine", "phase", "series", "repeat", "counts", "cache_state", "metric", "title",
-    "value", "unit", "better", "main",
+    "workload", "kind", "engine", "phase", "series", "repeat", "counts", "cache_state", "metric",
+    "title", "value", "unit", "better", "main",
 )  # fmt: skip
 #: Columns of `verdicts`, in order.
 VERDICTS = (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aibench.model import Measurement, Phase, Target
+from aibench.world import Alone, World
 
 #: Called now and then while a phase runs, with all operations and bytes done so far.
 Report = Callable[[int, int], None]
@@ -21,7 +22,8 @@ class Site:
 
     ``root`` is the absolute path of the workspace; populations lie below it. ``seed`` decides the
     order of access of this repeat. ``patience_ns`` is how long a phase may make no progress at
-    all before the engine ends it with `errors.WorkerFailed`.
+    all before the engine ends it with `errors.WorkerFailed`. In a ``world`` of many ranks each
+    does its part of the phase, and what the engine returns counts on rank 0 only.
     """
 
     root: str
@@ -29,6 +31,12 @@ class Site:
     seed: int
     host: str
     patience_ns: int = 120 * 10**9
+    world: World | None = None
+
+    @property
+    def meeting(self) -> World:
+        """The world, which may be of one rank."""
+        return self.world or Alone(self.host)
 
 
 class Engine(Protocol):

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from aibench.model import Environment, Launch, Phase, RunRecord, Stage, System, Target
+from aibench.model.levels import unswept
 
 #: What of a client's key counts, whatever else a record has there.
 _CLIENT = ("cpu", "sockets", "cores", "memory_gib", "numa_nodes", "kernel", "nic")
@@ -111,7 +112,7 @@ def target_facts(target: Target, system: System | None, environment: Environment
 
 def workload_facts(stage: Stage, phase: Phase) -> dict[str, Any]:
     """What makes two phases the same question: everything but titles, places and seeds."""
-    parts = asdict(phase)
+    parts = unswept(asdict(phase))
     for part in _populations(parts):
         del part["directory"], part["seed"]
     return {

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aibench.capacity import searched
-from aibench.definition.source import toml
 from aibench.definition.workloads import WorkloadFile
 from aibench.engine import Engine
 from aibench.errors import DefinitionError, LibraryMissing, Refused
@@ -16,9 +15,11 @@ from aibench.formats.files import (
     space_bytes,
     total_bytes,
 )
+from aibench.generators import axes, sweep
 from aibench.generators.kind import Request
-from aibench.generators.settings import given, kind_of, settings, unknown
+from aibench.generators.settings import given, kind_of, overrides, unknown
 from aibench.model import READS, CachePolicy, Operation, Phase, Plan, Population, Stage, Target
+from aibench.soundness import MOST_PHASES
 from aibench.units import format_count, format_size
 from aibench.workers.loops.feed import evaluations_asked, samples_of, share_asked, steps_asked
 from aibench.workers.loops.state import HELD_BYTES
@@ -40,8 +41,10 @@ _LOADER_BYTES = 2**19
 class Options:
     """What the command line adds to workload files.
 
-    ``settings`` holds ``key=value`` and ``workload.key=value`` overrides as text. With several
-    ``engine`` names, apart by commas, each workload is done by all of them in turns.
+    ``cpus`` are those of a rank, ``fleet`` is how many ranks each host has. ``settings`` holds
+    ``key=value`` and ``workload.key=value`` overrides as text. With several
+    ``engine`` names, apart by commas, each workload is done by all of them in turns. ``sweeps`` are
+    settings with several levels, ``NAME=a,b,c``.
     """
 
     name: str
@@ -53,6 +56,8 @@ class Options:
     cache: CachePolicy | None = None
     scale: float = 1.0
     settings: tuple[str, ...] = ()
+    sweeps: tuple[str, ...] = ()
+    fleet: tuple[int, ...] = (1,)
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -75,17 +80,20 @@ def make_plan(
     files: Sequence[WorkloadFile], options: Options, engines: Mapping[str, Engine], target: Target
 ) -> Plan:
     """The plan for ``files``. `DefinitionError` lists the mistakes of all of them."""
-    overrides = _overrides(options.settings, files)
+    changes = overrides(options.settings, files)
+    swept = axes.axes(options.sweeps, options.fleet)
     stages: list[Stage] = []
-    mistakes = unknown(overrides.get("*", {}), files)
-    for file in files:
+    mistakes = [*unknown(changes.get("*", {}), files), *axes.unknown(swept, files)]
+    for file in files if not mistakes or not swept else ():
         try:
-            stage = _stage(file, options, engines, target, overrides)
+            stage = _stage(file, options, engines, target, changes, swept)
             stages += [stage, *(_beside(stage, options, engines, target) if stage.phases else ())]
         except DefinitionError as error:
             mistakes += error.mistakes
     if mistakes:
         raise DefinitionError(mistakes)
+    if (count := sum(1 + len(stage.phases) for stage in stages)) > MOST_PHASES:
+        raise Refused(f"the plan has {count} phases; a record holds {MOST_PHASES}: do it in parts")
     costs = _costs(stages)
     return Plan(
         stages=tuple(stages),
@@ -100,48 +108,28 @@ def make_plan(
     )
 
 
-def _overrides(settings: Sequence[str], files: Sequence[WorkloadFile]) -> dict[str, dict[str, Any]]:
-    """``--set`` values by workload; the name ``*`` stands for all."""
-    names = {file.workload.name for file in files}
-    found: dict[str, dict[str, Any]] = {}
-    for text in settings:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise Refused(f"--set {text!r}: write key=value or workload.key=value")
-        owner, dot, inner = key.strip().rpartition(".")
-        if dot and owner not in names:
-            raise Refused(
-                f"--set {text!r}: no workload {owner!r} in this run; it has "
-                f"{', '.join(sorted(names))}"
-            )
-        found.setdefault(owner or "*", {})[inner] = _value(value.strip())
-    return found
-
-
-def _value(text: str) -> Any:
-    try:
-        return toml(f"value = {text}")["value"]
-    except ValueError:
-        return text
-
-
 def _stage(
     file: WorkloadFile,
     options: Options,
     engines: Mapping[str, Engine],
     target: Target,
-    overrides: Mapping[str, Mapping[str, Any]],
+    changes: Mapping[str, Mapping[str, Any]],
+    swept: Sequence[axes.Axis],
 ) -> Stage:
     workload = file.workload
     kind = kind_of(file)
     chosen, repeats = given(file, kind, options.suite)
-    checked = settings(file, kind, chosen, options.scale, overrides)
-    request = Request(
-        workload=workload.name, seed=options.seed, cpus=options.cpus, cache=options.cache
+    question = sweep.Question(
+        file=file, kind=kind, chosen=chosen, scale=options.scale, overrides=changes
     )
+    checked = question.settings()
+    request = Request(
+        workload=workload.name, seed=options.seed, cpus=options.cpus, cache=options.cache,
+        fleet=options.fleet,
+    )  # fmt: skip
     missing = None
     try:
-        phases = kind.phases(checked, request)
+        phases = sweep.phases(question, swept, request) if swept else kind.phases(checked, request)
     except LibraryMissing as error:
         phases, missing = (), str(error)
     except ValueError as error:
@@ -198,19 +186,26 @@ def _costs(stages: Sequence[Stage]) -> _Costs:
                 _add(costs, unmeasured, times * evaluations_asked(phase))
             if phase.saving:
                 _add(costs, phase.saving, times)
-                scratch[phase.saving.population.directory] = phase.saving
+                _hold(scratch, phase.saving)
             if phase.population.persistent:
                 costs.stay[phase.population.directory] = phase.population
             else:
-                scratch[phase.population.directory] = phase
+                _hold(scratch, phase)
             if phase.transform:
                 made = phase.transform.output
-                scratch[made.directory] = replace(phase, population=made)
+                _hold(scratch, replace(phase, population=made))
         passing = scratch.values()
         costs.passing = max(costs.passing, sum(map(_at_once, passing)))
         inodes = sum(_inodes(phase.population) for phase in passing)
         costs.passing_inodes = max(costs.passing_inodes, inodes)
     return costs
+
+
+def _hold(scratch: dict[str, Phase], phase: Phase) -> None:
+    """Of what lies in one directory at one time or another, the largest."""
+    directory = phase.population.directory
+    if directory not in scratch or _at_once(phase) >= _at_once(scratch[directory]):
+        scratch[directory] = phase
 
 
 def _at_once(phase: Phase) -> int:

@@ -3,17 +3,16 @@
 Yields samples one at a time, and keeps nothing: what a run leaves is for the store.
 """
 
-import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Literal
 
-from aibench.engine import Engine, Report, Site
-from aibench.engines.null import NullEngine
-from aibench.engines.posix import PosixEngine
+from aibench.crew import Calibrate, Found, Generate, Measure, Member, WarmUp, ask
+from aibench.crew.orders import CALIBRATION_NS
+from aibench.engine import Report
 from aibench.errors import Interrupted, WorkspaceError
 from aibench.formats.files import granule, total_bytes
 from aibench.formats.mixing import key
@@ -28,43 +27,18 @@ from aibench.model import (
     Plan,
     Sample,
     Stage,
-    Target,
-    Training,
 )
+from aibench.probes.together import together
 from aibench.remarks import reasons, warnings
-from aibench.surroundings import Meanwhile, Watch
-from aibench.turns import together, turns
-from aibench.workers.loops import LOOPS
+from aibench.turns import together as at_once
+from aibench.turns import turns
+from aibench.workers.failure import failure
 from aibench.workers.loops.feed import share_asked
-from aibench.workers.pool import failure
 from aibench.workspace import Workspace, dataset
 from aibench.workspace.clean import clean_population, clean_scratch
 
-_CALIBRATION_NS = 300_000_000
 #: What these write is not there before they begin.
 _ANEW = frozenset({Operation.SAVE_SHARDS, Operation.CREATE, Operation.INGEST, Operation.PREPROCESS})
-#: Steps of accelerators that are enough to see whether the harness holds them up, and their time.
-_STEPS, _LONGEST_NS = 20, 10**9
-
-
-def _unhindered(phase: Phase) -> Phase:
-    """``phase`` for as long as a calibration takes, as fast as it can be."""
-    asked = phase.accelerators
-    if asked:
-        asked = replace(asked, compute_ns=0, distribution="fixed", listed=(), steps=0)
-    alone = _without_stops(replace(phase, accelerators=asked))
-    return replace(alone, runtime_ns=_CALIBRATION_NS, rate=0.0)
-
-
-def _without_stops(phase: Phase) -> Phase:
-    """``phase`` with nothing that is done beside loading, or that its accelerators stop for.
-
-    Its epochs follow each other at once, for as long as it is to go on.
-    """
-    asked = phase.accelerators
-    if asked:
-        asked = replace(asked, save_every=0, evaluate_every=0, epochs=1, persistent=True)
-    return replace(phase, accelerators=asked, saving=None, evaluation=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +65,16 @@ Listener = Callable[[Step, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """Everything a run needs besides its plan."""
+    """Everything a run needs besides its plan. ``member`` is rank 0 of those that measure."""
 
-    workspace: Workspace
-    target: Target
+    member: Member
     environment: Environment
-    engines: Mapping[str, Engine]
-    host: str
-    patience_ns: int
     listen: Listener
-    allow_drop: bool = True
+
+    @property
+    def workspace(self) -> Workspace:
+        """The directory that everything lies in."""
+        return self.member.workspace
 
     def run(self, plan: Plan, kept: Sequence[Sample] = ()) -> Generator[Sample, None, None]:
         """The samples of all stages that are not refused, in order.
@@ -113,7 +87,7 @@ class Runner:
         """
         try:
             clean_scratch(self.workspace)
-            for stages in together(plan):
+            for stages in at_once(plan):
                 yield from self._in_turns(stages, plan.seed, kept)
                 clean_scratch(self.workspace)
         except OSError as error:
@@ -161,7 +135,7 @@ class Runner:
     def prepare(self, stage: Stage, phase: Phase, seed: int) -> None:
         """Complete the data set of a preparing phase; nothing to do where it is complete."""
         population = phase.population
-        known = dataset.state(self.workspace, population)
+        known = dataset.state(self.workspace, population, self.member.boots)
         if known.complete:
             return
         share = len(known.missing) / max(dataset.granules(population), 1)
@@ -173,24 +147,14 @@ class Runner:
             total_bytes=int(total_bytes(population) * share),
         )
         self.listen(step, 0, 0)
-        through = self.target.fstype
-        with dataset.writing(self.workspace, population, known, through) as journal:
-            PosixEngine().generate(
-                phase, self._site(seed), self._report(step), known.missing, journal
-            )
+        through, boots = self.member.target.fstype, self.member.boots
+        with dataset.writing(self.workspace, population, known, through, boots) as journal:
+            order = Generate(phase=phase, seed=seed, missing=known.missing, journal=journal)
+            ask(self.member, order, self._report(step))
 
     def _report(self, step: Step) -> Report:
         """Tells the listener how far ``step`` has come."""
         return lambda operations, moved: self.listen(step, operations, moved)
-
-    def _site(self, seed: int) -> Site:
-        return Site(
-            root=self.workspace.root,
-            target=self.target,
-            seed=seed,
-            host=self.host,
-            patience_ns=self.patience_ns,
-        )
 
     def _ceiling(self, stage: Stage, phase: Phase, seed: int) -> Ceiling | None:
         """What the harness does in this phase with no I/O behind it; None where it can't tell."""
@@ -198,42 +162,18 @@ class Runner:
             workload=stage.workload,
             phase=phase.name,
             purpose="calibrate",
-            total_ns=_CALIBRATION_NS,
+            total_ns=CALIBRATION_NS,
         )
         self.listen(step, 0, 0)
-        calibrate = getattr(self.engines[stage.engine], "ceiling", None)
-        if calibrate is not None:
-            measured = calibrate(phase, self._site(seed))
-        elif phase.operation in LOOPS:
-            measured = NullEngine().run(_unhindered(phase), self._site(seed), lambda *_: None)
-        else:
-            return None
-        if measured is None or measured.operations == 0 or measured.elapsed_ns == 0:
-            return None
-        return Ceiling(
-            operations=measured.operations,
-            bytes=measured.bytes,
-            elapsed_ns=measured.elapsed_ns,
-            training=self._kept_busy(phase, seed),
+        found: Ceiling | None = ask(
+            self.member, Calibrate(engine=stage.engine, phase=phase, seed=seed)
         )
-
-    def _kept_busy(self, phase: Phase, seed: int) -> Training | None:
-        """How busy the harness keeps the accelerators of this phase with no I/O behind it."""
-        asked = phase.accelerators
-        if asked is None:
-            return None
-        long = min(max(_STEPS * asked.compute_ns, _CALIBRATION_NS), _LONGEST_NS)
-        bounded = _without_stops(replace(phase, accelerators=replace(asked, steps=0)))
-        long_enough = replace(bounded, runtime_ns=long)
-        training = NullEngine().run(long_enough, self._site(seed), lambda *_: None).training
-        return training and replace(training, series=None)
+        return found
 
     def _sample(
         self, stage: Stage, phase: Phase, repeat: int, seed: int, ceiling: Ceiling | None
     ) -> Sample:
         """Set the caches, measure, and gather what the result is worth."""
-        engine = self.engines[stage.engine]
-        site = self._site(key(seed, repeat))
         self._make_room(phase)
         share = share_asked(phase)
         step = Step(
@@ -246,36 +186,32 @@ class Runner:
             total_bytes=0 if phase.runtime_ns else int(total_bytes(phase.population) * share),
             total_ns=phase.runtime_ns,
         )
+        own = key(seed, repeat)
         if phase.cache is CachePolicy.WARM and phase.operation in READS:
-            self._warm_up(phase, site, engine, step)
+            warming = replace(step, purpose="warm up")
+            self.listen(warming, 0, 0)
+            warm = WarmUp(engine=stage.engine, phase=phase, seed=own)
+            ask(self.member, warm, self._report(warming))
         self.listen(step, 0, 0)
-        watch = Watch.begin(self.workspace, self.target, phase, seed, allow_drop=self.allow_drop)
         started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        meanwhile = Meanwhile(self.target)
-        with meanwhile:
-            measured = engine.run(phase, site, self._report(step))
-        evidence = watch.end(measured)
+        order = Measure(engine=stage.engine, phase=phase, seed=own, looked=seed)
+        found: Found = ask(self.member, order, self._report(step))
+        first = found.hosts[0]
         sample = Sample(
             workload=stage.workload,
             phase=phase.name,
             repeat=repeat,
             started_at=started,
-            measurement=measured,
-            evidence=evidence,
+            measurement=found.measured,
+            evidence=together(found.hosts, phase.cache),
             ceiling=ceiling,
-            telemetry=meanwhile.telemetry,
-            nfs=meanwhile.nfs,
+            telemetry=first.telemetry,
+            nfs=first.nfs,
+            hosts=() if self.member.alone else found.hosts,
         )
-        limited = limits(phase, sample, self.target, self.environment)
-        remarks = (*warnings(sample), *watch.doubts(), *limited)
+        limited = limits(phase, sample, self.member.target, self.environment)
+        remarks = (*warnings(sample), *found.doubts, *limited)
         return replace(sample, warnings=remarks, reasons=reasons(sample))
-
-    def _warm_up(self, phase: Phase, site: Site, engine: Engine, step: Step) -> None:
-        """Read once what is to be found in the caches."""
-        os.sync()
-        warming = replace(step, purpose="warm up")
-        self.listen(warming, 0, 0)
-        engine.run(phase, site, self._report(warming))
 
     def _make_room(self, phase: Phase) -> None:
         """Scratch directories exist and are as the operation needs them."""

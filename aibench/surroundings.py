@@ -108,14 +108,14 @@ class Watch:
         message = f"opening files may be too fast: eviction here can't reach {eviction.beyond}"
         return (Finding(code="names_cached", message=message),)
 
-    def end(self, measured: Measurement) -> Evidence | None:
-        """The evidence of a read phase; None for the others."""
+    def end(self, asked_bytes: int) -> Evidence | None:
+        """The evidence of a read phase that asked for so many bytes here; None for the others."""
         if self.phase.operation not in READS:
             return None
         return classify(
             policy=self.phase.cache,
             target=self.target,
-            asked_bytes=measured.bytes + evaluated_bytes(self.phase, measured),
+            asked_bytes=asked_bytes,
             residency=self.residency,
             passed=self.counter.since(self.before),
             counter=self.counter,

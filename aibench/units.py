@@ -106,6 +106,13 @@ def format_size_binary(value: float) -> str:
     return _scaled(value, list(_BINARY.items()), "B")
 
 
+def exact_size(value: int) -> str:
+    """Bytes in the largest unit that tells them exactly, as `parse_size` takes them: ``64KiB``."""
+    fitting = ((n, unit) for unit, n in _BYTES.items() if value and value % n == 0)
+    factor, unit = max(fitting, default=(1, "B"))
+    return f"{value // factor}{unit}"
+
+
 def format_rate(value: float) -> str:
     """Bytes per second with a decimal prefix: ``1.07 GB/s``."""
     return format_size(value) + "/s"

@@ -73,4 +73,14 @@ def test_the_digest_is_stable() -> None:
     """A digest is a property of the plan alone, the same in every process and version."""
     asked = build.plan()
     assert asked.digest == replace(asked, name="other", estimated_ns=0).digest
-    assert len(asked.digest) == 64
+    assert asked.digest == "a8fd6cd9c357ac168b516815ef92693961087d4f7d3ab33a15f519fb27eb6e61"
+
+
+def test_a_sweep_has_a_digest_of_its_own(files: Files) -> None:
+    """Levels and their hosts count; without a sweep a plan has the digest that it always had."""
+    alone = plan(files(load()), settings=("workers=2",))
+    sweep = plan(files(load()), sweeps=("workers=1,2",))
+    hosts = [plan(files(load()), sweeps=(f"hosts={n}",), fleet=(1,) * 4) for n in ("1,2", "1,4")]
+    assert len({each.digest for each in (alone, sweep, *hosts)}) == 4
+    phase = replace(sweep.stages[0].measured[1], name="epoch", levels=())
+    assert phase == alone.stages[0].measured[0]

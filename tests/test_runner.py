@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from aibench.capacity import candidates, capacity, judged, levels_at_most
+from aibench.crew import Member
 from aibench.engine import Report, Site
 from aibench.engines.null import NullEngine, Pace
 from aibench.engines.posix import PosixEngine
@@ -32,6 +33,7 @@ from aibench.runner import Runner, Step
 from aibench.training import stalled
 from aibench.workspace import Workspace, dataset
 from aibench.workspace.root import make
+from aibench.world import Alone
 from tests import build
 
 SECOND = 10**9
@@ -71,16 +73,15 @@ class Stage:
     def __init__(self, directory: Path, engine: Any = None) -> None:
         self.workspace: Workspace = make(str(directory))
         self.steps: list[Step] = []
-        self.runner = Runner(
+        member = Member(
+            world=Alone("here"),
             workspace=self.workspace,
             target=mounts.describe(str(directory)),
-            environment=Environment(),
             engines={"posix": engine or PosixEngine()},
-            host="here",
             patience_ns=30 * 10**9,
-            listen=self.hear,
             allow_drop=False,
         )
+        self.runner = Runner(member=member, environment=Environment(), listen=self.hear)
 
     def hear(self, step: Step, operations: int, moved: int) -> None:
         """Note each step once."""

@@ -75,8 +75,29 @@ def commands() -> None:
 _TOUCHING = frozenset({"run", "duel", "plan", "doctor", "check", "verify", "clean"})
 
 
+#: What several ranks do together; any other command is done by the first of them alone.
+_TOGETHER = "run"
+
+
 def main() -> None:
     """Run the command line; what may hang on a target runs in a child that is watched."""
+    from aibench.world.launch import launched, leads_host, require_mpi
+
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    try:
+        launch = launched(os.environ)
+        if launch is not None and command == _TOGETHER:
+            require_mpi(launch)
+    except AibenchError as error:
+        if leads_host(os.environ):
+            _complain(str(error), error.exit_code)
+        sys.exit(error.exit_code)
+    if launch is not None and command == _TOGETHER:
+        from aibench.cli.ranks import supervised_rank
+
+        supervised_rank(launch, _main)
+    if launch is not None and launch.rank:
+        return
     if _TOUCHING.isdisjoint(sys.argv[1:]):
         _main()
         return

@@ -17,7 +17,7 @@ from aibench.judge.functional import WRITTEN_THROUGH
 from aibench.model import RunRecord, System, Target
 from aibench.planner import unfit
 from aibench.probes import mounts, resources
-from aibench.workers.pool import failure
+from aibench.workers.failure import failure
 from aibench.workspace import Workspace, dataset, find
 
 #: As many as the judge asks for.

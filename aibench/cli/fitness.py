@@ -11,9 +11,10 @@ from aibench.probes.direct import direct_problem
 from aibench.workspace import Workspace, dataset, find
 
 
-def misfits(plan: Plan, target: Target) -> list[str]:
+def misfits(plan: Plan, target: Target, memory_bytes: int | None = None) -> list[str]:
     """Why space, inodes or memory would not suffice for what is not there yet; touches nothing.
 
+    ``memory_bytes`` is what may be taken, where that is not what this process may take.
     `WorkspaceError` where the directory on the target is not aibench's, or its data was changed.
     """
     workspace = find(target.path)
@@ -30,7 +31,8 @@ def misfits(plan: Plan, target: Target) -> list[str]:
     finally:
         if workspace is not None:
             workspace.close()
-    return unfit(plan, target, resources.available_memory(), present)
+    free = resources.available_memory() if memory_bytes is None else memory_bytes
+    return unfit(plan, target, free, present)
 
 
 def _present(workspace: Workspace | None, population: Population) -> int:

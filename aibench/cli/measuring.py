@@ -10,6 +10,7 @@ from aibench import __version__
 from aibench.cli import output
 from aibench.cli.fitness import refuse_if_nothing_runs, without_direct
 from aibench.cli.options import Engines
+from aibench.cli.party import Party, alone
 from aibench.cli.progress import Progress
 from aibench.cli.resuming import Resumed
 from aibench.cli.supervisor import tell_record
@@ -27,7 +28,8 @@ from aibench.workspace.root import make
 class Asked:
     """What the command line asks for: a plan, of which ``resumed`` has some already.
 
-    ``labels`` go into the record's header, ``name`` into its id instead of the plan's.
+    ``labels`` go into the record's header, ``name`` into its id instead of the plan's. The
+    ``party`` measures it.
     """
 
     target: Target
@@ -37,6 +39,7 @@ class Asked:
     resumed: Resumed | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
+    party: Party = field(default_factory=alone)
 
 
 def possible(asked: Asked, workspace: Workspace) -> Asked:
@@ -103,23 +106,25 @@ class Session:
         """The samples of the run as they come; its progress is shown."""
         kept = self.asked.resumed.kept if self.asked.resumed else ()
         progress = Progress(self.asked.plan, len(kept))
-        runner = Runner(
-            workspace=workspace,
-            target=self.asked.target,
-            environment=client,
-            engines=self.asked.engines,
-            host=os.uname().nodename,
-            patience_ns=patience_ns,
-            listen=progress,
+        asked = self.asked
+        member = asked.party.member(
+            workspace, asked.target, asked.engines, self._used(), patience_ns
         )
+        runner = Runner(member=member, environment=client, listen=progress)
         try:
             with closing(runner.run(self.asked.plan, kept)) as samples:
                 yield from samples
         finally:
             progress.finish()
+            asked.party.leave(workspace)
+
+    def _used(self) -> list[str]:
+        """The engines of this run."""
+        stages = self.asked.plan.stages
+        return sorted({stage.engine for stage in stages if stage.refusal is None})
 
     def _header(self, workspace: Workspace) -> RunRecord:
-        asked, remarks = self.asked, self.remarks
+        asked, remarks = self.asked, (*self.remarks, *self.asked.party.remarks)
         problem = workspace.lock_problem or _local_locks(asked.target)
         if problem is not None:
             message = f"{problem}: another run would not be noticed"
@@ -128,7 +133,6 @@ class Session:
             remarks = (*asked.resumed.record.warnings, asked.resumed.finding(), *remarks)
         client = environment.environment(target=asked.target)
         remarks += noise.before(client, asked.target)
-        used = {stage.engine for stage in asked.plan.stages if stage.refusal is None}
         return RunRecord(
             run_id=new_run_id(asked.name or asked.plan.name),
             started_at=now(),
@@ -138,10 +142,11 @@ class Session:
             target=asked.target,
             environment=client,
             system=asked.system,
-            engines={name: asked.engines[name].version() or "" for name in sorted(used)},
+            engines={name: asked.engines[name].version() or "" for name in self._used()},
             warnings=tuple(dict.fromkeys(remarks)),
             resumes=asked.resumed.record.run_id if asked.resumed else None,
             labels=dict(asked.labels),
+            launch=asked.party.launch,
         )
 
 

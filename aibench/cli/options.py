@@ -43,6 +43,9 @@ _PLAN_OPTIONS = (
     click.option("--rate", "rates", multiple=True, metavar="RATE",
                  help="Offer operations at this rate, whether or not those before are done "
                  "(500op/s, 200MB/s); repeat it for a sweep."),
+    click.option("--sweep", "sweeps", multiple=True, metavar="NAME=A,B,...",
+                 help="Measure at several levels of a setting, in random order (workers=1,2,4, "
+                 "random_block=4KiB,64KiB, hosts=1,2,4); give it twice for a grid."),
     click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=DEFAULT_SEED,
                  show_default=True, metavar="N", help="Decides data and order."),
     click.option("--fstype", metavar="TYPE", help="Refuse unless the target is on this type of "
@@ -164,8 +167,14 @@ def chosen_workloads(names: Sequence[str], suite: str | None) -> tuple[WorkloadF
     return find_suite(suite or "quick")
 
 
-def build_plan(target: Target, given: dict[str, Any]) -> tuple[Plan, Engines]:
-    """The plan for the options of `plan_options`, and the engines that it needs."""
+def build_plan(
+    target: Target, given: dict[str, Any], *, cpus: int = 0, fleet: tuple[int, ...] = (1,)
+) -> tuple[Plan, Engines]:
+    """The plan for the options of `plan_options`, and the engines that it needs.
+
+    ``cpus`` are those of a rank, 0 for all that this process may use; ``fleet`` is how many ranks
+    each host has.
+    """
     files = chosen_workloads(given["workloads"], given["suite"])
     suite = given["suite"] or (None if given["workloads"] else "quick")
     name = files[0].workload.name if len(files) == 1 else suite or "run"
@@ -173,13 +182,15 @@ def build_plan(target: Target, given: dict[str, Any]) -> tuple[Plan, Engines]:
     options = Options(
         name=name,
         seed=given["seed"],
-        cpus=resources.usable_cpus(),
+        cpus=cpus or resources.usable_cpus(),
+        fleet=fleet,
         suite=suite,
         engine=given["engine"],
         repeats=given["repeats"],
         cache=None if given["cache"] is None else CachePolicy(given["cache"]),
         scale=given["scale"],
         settings=(*given["settings"], *_rates(given["rates"], files)),
+        sweeps=given["sweeps"],
     )
     for engine in options.engines:
         engines[engine]

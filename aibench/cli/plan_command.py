@@ -1,33 +1,75 @@
-"""``aibench plan``: what a run would do, and what it would cost. Touches nothing."""
+"""``aibench plan``: what a run would do and cost, or what it takes to test a claim.
+
+Touches nothing.
+"""
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from aibench.capacity import candidates, searched
+from aibench.cli.clients_needed import Asked, needed
 from aibench.cli.fitness import misfits, refuse_if_nothing_runs
 from aibench.cli.options import build_plan, find_target, plan_options
-from aibench.cli.output import say, show
+from aibench.cli.output import say, show, use_color
 from aibench.errors import Refused
 from aibench.model import CachePolicy, Phase, Plan, Stage, Target
 from aibench.reporters.clean import clean
+from aibench.reporters.clients_terminal import render
 from aibench.units import format_count, format_duration, format_size
 
 _WIDTH = 80
+COMMANDLINE = ParameterSource.COMMANDLINE
 
 
 @click.command("plan")
-@click.argument("target", type=click.Path())
+@click.argument("target", type=click.Path(), required=False)
 @plan_options
+@click.option(
+    "--claim",
+    "claims",
+    multiple=True,
+    metavar="ID|FILE",
+    help="How many clients does this claim take, and which commands? May be repeated.",
+)
+@click.option(
+    "--nic",
+    "nics",
+    multiple=True,
+    metavar="RATE",
+    help="With --claim: the link of a client (100Gbit/s); several add up.",
+)
+@click.option(
+    "--client-rate",
+    metavar="RATE",
+    help="With --claim: small operations that a client starts (500000op/s).",
+)
+@click.option("--system", metavar="FILE", help="With --claim: what the mount is (TOML).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def command(target: str, as_json: bool, **given: Any) -> None:
+def command(
+    target: str | None, claims: tuple[str, ...], nics: tuple[str, ...], client_rate: str | None,
+    system: str | None, as_json: bool, **given: Any,
+) -> None:  # fmt: skip
     """Show what `aibench run` with the same arguments would do to TARGET.
+
+    With --claim, show what it takes to test vendors' claims instead: how many clients like this
+    one, how much data, how many runs, and the command lines. TARGET tells then which link leads
+    to the storage.
 
     Exit code 2 when a run would be refused.
     """
+    context = click.get_current_context()
+    if claims:
+        _refuse_given(context, given, "does not go with --claim, which tells what to run")
+        _show_needs(target, given["fstype"], Asked(claims, nics, client_rate, system), as_json)
+        return
+    _refuse_given(context, ("nics", "client_rate", "system"), "goes with --claim")
+    if target is None:
+        raise click.MissingParameter(ctx=context, param_hint="'TARGET'", param_type="argument")
     place = find_target(target, given.pop("label"), given.pop("fstype"))
     plan, _ = build_plan(place, given)
     problems = _problems(plan, place)
@@ -39,6 +81,25 @@ def command(target: str, as_json: bool, **given: Any) -> None:
     for problem in problems:
         say(f"a run would be refused: {problem}")
     raise SystemExit(2 if problems else 0)
+
+
+def _refuse_given(context: click.Context, names: Iterable[str], why: str) -> None:
+    """Refuse the options that would have no effect."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name in names and option.name != "fstype" and source is COMMANDLINE:
+            raise Refused(f"{option.opts[-1]} {why}")
+
+
+def _show_needs(target: str | None, fstype: str | None, asked: Asked, as_json: bool) -> None:
+    if fstype is not None and target is None:
+        raise Refused("--fstype is about a TARGET; name one")
+    place = None if target is None else find_target(target, None, fstype)
+    found = needed(asked, place)
+    if as_json:
+        show(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        show(render(found, width=_WIDTH, color=use_color()).rstrip("\n"))
 
 
 def _problems(plan: Plan, place: Target) -> list[str]:
@@ -85,6 +146,8 @@ def _stage_lines(stage: Stage) -> Iterator[str]:
     for phase in stage.phases:
         if phase not in levels[1:]:
             yield from _indented(_phase_line(phase))
+    if any(phase.levels for phase in stage.measured):
+        yield from _indented("in each repeat the levels stand in another order, drawn by the seed")
     if levels:
         yield from _indented(
             f"then up to {format_count(max(candidates(stage)))} accelerators: a search tries at "

@@ -34,12 +34,14 @@ from aibench.units import format_duration
 
 #: What the record decides, by the name of the option's value.
 _DECIDED = ("workloads", "suite", "engine", "repeats", "cache", "scale", "settings", "rates",
-            "seed", "label", "system")  # fmt: skip
+            "sweeps", "seed", "label", "system")  # fmt: skip
 #: Operations that make the scratch files they work on; the others need those of a phase before.
 _MAKERS = WRITES | {Operation.CREATE}
 #: Mount options that another mounting of the same filesystem may change.
 _PASSING = ("clientaddr=", "mountport=", "fd=", "pgrp=", "pipe_ino=")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}", re.ASCII)
+#: What a sweep adds to the names of its phases.
+_LEVELS = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}(@[A-Za-z0-9_=,]{1,99})?", re.ASCII)
 _DIRECTORY = re.compile(r"(data|scratch)/[a-z0-9][a-z0-9-]{0,99}", re.ASCII)
 #: The largest numbers that settings let through.
 _MOST = {"processes": 1024, "threads": 256, "depth": 4096, "batch": 4096}
@@ -206,7 +208,7 @@ def _refuse_strange(record: RunRecord) -> None:
         others = (other for p in stage.phases for other in (p.saving, p.evaluation) if other)
         for phase in (*stage.phases, *others):
             most = all(getattr(phase, name) <= limit for name, limit in _MOST.items())
-            if not _NAME.fullmatch(phase.name) or not most or not _is_ours(phase.population):
+            if not _LEVELS.fullmatch(phase.name) or not most or not _is_ours(phase.population):
                 raise _strange(record, f"phase {phase.name!r} of {stage.workload}")
         if len({phase.name for phase in stage.phases}) < len(stage.phases) or not stage.measured:
             raise _strange(record, f"phases of {stage.workload}")

@@ -18,6 +18,7 @@ from aibench.cli.options import (
     find_target,
     plan_options,
 )
+from aibench.cli.party import gathered
 from aibench.cli.resuming import Resumed, refuse_decided, refuse_other, resumed
 from aibench.cli.signals import interruptible
 from aibench.cli.supervisor import tell_patience
@@ -26,6 +27,7 @@ from aibench.judge import judge
 from aibench.model import Claim, RunRecord
 from aibench.probes import environment
 from aibench.units import parse_duration
+from aibench.world import here
 
 
 @click.command("run")
@@ -91,7 +93,7 @@ def command(
             output.say(f"nothing is left to measure of {record.run_id}")
             _conclude(record, path, known_claims, as_json=as_json)
     refuse_if_nothing_runs(asked.plan)
-    if problems := misfits(asked.plan, asked.target):
+    if problems := misfits(asked.plan, asked.target, asked.party.memory_bytes):
         raise Refused("\n".join(problems))
     folder, remarks = results.directory(results_dir, asked.target)
     results.prepare(folder)
@@ -110,8 +112,9 @@ def command(
 def _whole_plan(target: str, given: dict[str, Any]) -> Asked:
     system = chosen_system(given["system"])
     place = find_target(target, given["label"], given["fstype"])
-    plan, engines = build_plan(place, given)
-    return Asked(place, plan, engines, system)
+    party = gathered(here(), target, given["label"], given["fstype"])
+    plan, engines = build_plan(place, given, cpus=party.cpus, fleet=party.fleet)
+    return Asked(place, plan, engines, system, party=party)
 
 
 def _rest(before: Resumed, target: str, fstype: str | None) -> Asked:
@@ -120,7 +123,8 @@ def _rest(before: Resumed, target: str, fstype: str | None) -> Asked:
     place = find_target(target, record.target.label, fstype)
     engines = Engines()
     refuse_other(record, place, environment.environment(target=place), engines)
-    return Asked(place, record.plan, engines, record.system, before)
+    party = gathered(here(), target, record.target.label, fstype)
+    return Asked(place, record.plan, engines, record.system, before, party=party)
 
 
 def _conclude(record: RunRecord, path: str, claims: Sequence[Claim], *, as_json: bool) -> NoReturn:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from aibench.errors import Interrupted
+from aibench.world import loss
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -13,6 +14,9 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Within, SIGINT, SIGTERM and SIGHUP raise `Interrupted`, once; further ones are ignored.
+
+    The end of the process that connects this rank with others sends SIGTERM too; then what is
+    raised tells of that.
 
     The first is enough: what follows is bounded in time, and has to put things in order. That
     goes for what comes after the block too: a report of what was measured.
@@ -24,7 +28,7 @@ def interruptible() -> Iterator[None]:
         came = True
         for each in _ENDING:
             signal.signal(each, signal.SIG_IGN)
-        raise Interrupted(f"{signal.Signals(number).name} asked the run to end")
+        raise loss() or Interrupted(f"{signal.Signals(number).name} asked the run to end")
 
     before = {number: signal.signal(number, interrupt) for number in _ENDING}
     try:

@@ -18,7 +18,7 @@ from typing import NoReturn
 from aibench.orphans import die_with
 
 _POLL_S = 0.2
-_DEFAULT_PATIENCE_NS = 120 * 10**9
+DEFAULT_PATIENCE_NS = 120 * 10**9
 #: How much longer than the patience of a phase: what watches a phase itself goes first.
 _LONGER = 1.25
 _LONGER_NS = 10**9
@@ -46,32 +46,33 @@ def tell_record(path: str) -> None:
 
 def supervised(body: Callable[[], None]) -> NoReturn:
     """Run ``body`` in a child and exit as it does; exit with 4 when it hangs in the kernel."""
-    _flush()
+    flush()
     parent = os.getpid()
-    tell_patience(_DEFAULT_PATIENCE_NS)
+    tell_patience(DEFAULT_PATIENCE_NS)
     child = os.fork()
     if child == 0:
         die_with(parent, status=4)
-        _leave(body)
+        leave(body)
     signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, signal.SIGCHLD})
     os._exit(_watch(child))
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Let go of what was printed, so that no child prints it again."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             with suppress(OSError, ValueError):  # nobody listens any more
                 stream.flush()
 
 
-def _leave(body: Callable[[], None]) -> NoReturn:
+def leave(body: Callable[[], None]) -> NoReturn:
     """Run ``body`` and exit; at once where a worker hangs, which Python would wait for."""
     try:
         body()
         code: object = 0
     except SystemExit as left:
         code = left.code
-    _flush()
+    flush()
     loaded = sys.modules.get("multiprocessing")
     if loaded is not None and loaded.active_children():
         os._exit(code if isinstance(code, int) else 4)
@@ -82,7 +83,8 @@ def _watch(child: int) -> int:
     """The exit code of the child, or 4 when it hangs."""
     from aibench.probes.patience import Patience
 
-    patience, limit_ns = Patience(_limit_ns(), writes=True), _limit_ns()
+    told_ns = patience_told_ns()
+    patience = Patience(limit_ns(told_ns), writes=True)
     looked = time.monotonic()
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -93,24 +95,36 @@ def _watch(child: int) -> int:
             os.kill(child, got.si_signo)
         was_stopped = time.monotonic() - looked > _STOPPED_S
         looked = time.monotonic()
-        if was_stopped or limit_ns != _limit_ns():
-            patience, limit_ns = Patience(_limit_ns(), writes=True), _limit_ns()
-        patience.note(*_times_scheduled(child))
+        if was_stopped or told_ns != patience_told_ns():
+            told_ns = patience_told_ns()
+            patience = Patience(limit_ns(told_ns), writes=True)
+        patience.note(*times_scheduled(child))
         if patience.is_over():
             return _give_up(child)
 
 
-def _limit_ns() -> int:
-    return int(int.from_bytes(_told[:8], "little") * _LONGER) + _LONGER_NS
+def patience_told_ns() -> int:
+    """How long nothing may happen, as was told last."""
+    return int.from_bytes(_told[:8], "little")
+
+
+def limit_ns(patience_ns: int) -> int:
+    """How long nothing at all may happen before a command is given up."""
+    return int(patience_ns * _LONGER) + _LONGER_NS
+
+
+def describe(status: int) -> tuple[int, str]:
+    """The exit code of a child, and what ended it where it did not exit by itself."""
+    code = os.waitstatus_to_exitcode(status)
+    return (code, "") if code >= 0 else (4, f"was ended by {signal.Signals(-code).name}")
 
 
 def _exit_code(status: int) -> int:
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return code
-    _say(f"aibench was ended by {signal.Signals(-code).name}")
-    _end_record("killed", f"the process was ended by {signal.Signals(-code).name}")
-    return 4
+    code, why = describe(status)
+    if why:
+        say(f"aibench {why}")
+        end_record("killed", f"the process {why}")
+    return code
 
 
 def _give_up(child: int) -> int:
@@ -118,29 +132,36 @@ def _give_up(child: int) -> int:
     deadline = time.monotonic() + _GRACE_S
     while time.monotonic() < deadline and os.waitpid(child, os.WNOHANG) == (0, 0):
         time.sleep(_POLL_S)
-    seconds = int.from_bytes(_told[:8], "little") / 1e9
-    message = f"the target hangs: a system call has not returned for more than {seconds:g} s"
-    _say(message)
-    _end_record("target_hangs", message)
+    message = hanging(patience_told_ns())
+    say(message)
+    end_record("target_hangs", message)
     return 4
 
 
-def _end_record(code: str, message: str) -> None:
+def hanging(patience_ns: int) -> str:
+    """What is said of a command that nothing happens in."""
+    seconds = patience_ns / 1e9
+    return f"the target hangs: a system call has not returned for more than {seconds:g} s"
+
+
+def end_record(code: str, message: str) -> None:
+    """Add the last line to the record that is open, if one is."""
     from aibench.store import end_unfinished
 
     path = os.fsdecode(bytes(_told[8:]).rstrip(b"\0"))
     if path and end_unfinished(path, code, message):
-        _say(f"record  {path}")
+        say(f"record  {path}")
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """Tell the user, if one listens."""
     from aibench.reporters.clean import clean
 
     with suppress(OSError):  # nobody listens any more
         os.write(2, f"aibench: {clean(message)}\n".encode(errors="replace"))
 
 
-def _times_scheduled(pid: int) -> tuple[int, ...]:
+def times_scheduled(pid: int) -> tuple[int, ...]:
     """What changes whenever a process is scheduled, which one that hangs in the kernel is not."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:

@@ -89,7 +89,7 @@ def _verify(path: str, patience_ns: int) -> list["Verified"]:
     from aibench.cli.progress import Comparing
     from aibench.probes.resources import usable_cpus
     from aibench.verifier import verify
-    from aibench.workers.pool import failure
+    from aibench.workers.failure import failure
 
     workspace = find(path)
     if workspace is None:

@@ -1,6 +1,6 @@
 """From the outcomes of a pool of workers to one measurement; shared by posix and null."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from aibench.calls import Calls
 from aibench.engine import Report, Site
+from aibench.engines.harvest import Whole, harvest, joined, merged
 from aibench.model import (
     Finding,
-    Histogram,
     Measurement,
     Operation,
     Phase,
@@ -18,7 +18,6 @@ from aibench.model import (
     Training,
     WorkerResult,
 )
-from aibench.stats.histogram import merge
 from aibench.workers.conductor import Conductor
 from aibench.workers.job import Job, Outcome, Prepare
 from aibench.workers.log import merge_intervals
@@ -28,6 +27,12 @@ from aibench.workers.loops.feed import conductor_of
 from aibench.workers.loops.periodic import prepare_periodic
 from aibench.workers.meeting import Meeting
 from aibench.workers.pool import run_pool
+from aibench.world import World
+
+#: What a rank has of a measurement that rank 0 makes.
+NOTHING = Measurement(
+    operations=0, bytes=0, elapsed_ns=0, first_done_ns=0, last_done_ns=0, start_spread_ns=0
+)
 
 
 def measure(
@@ -37,7 +42,7 @@ def measure(
     calls: Callable[[], Calls],
     *,
     directory: str | None = None,
-    only: tuple[int, ...] | None = None,
+    only: Sequence[int] | None = None,
     journal: str | None = None,
     calls_beside: Callable[[Phase], Calls] | None = None,
 ) -> Measurement:
@@ -46,7 +51,8 @@ def measure(
     Those that save checkpoints meanwhile, or read for evaluations, have ``calls_beside`` where
     theirs are others.
     """
-    conductor = conductor_of(phase, site.seed)
+    world = site.meeting
+    conductor = conductor_of(phase, site.seed, world.place)
     job = Job(
         phase=phase,
         directory=directory or f"{site.root}/{phase.population.directory}",
@@ -56,20 +62,41 @@ def measure(
         journal=journal,
         conductor=conductor,
     )
-    if conductor is not None and not conductor.asked.persistent:
-        start, outcomes = _forked_anew(job, conductor, report, site.patience_ns)
-        measured = _over_epochs(phase, site, start, outcomes)
+    heard = _heard(report, world)
+    anew = conductor is not None and not conductor.asked.persistent
+    if conductor is not None and anew:
+        start, outcomes = _forked_anew(job, conductor, heard, site)
     else:
         beside = _beside(phase, site, directory, job, calls_beside)
         start, outcomes = run_pool(
-            job, LOOPS[phase.operation], report, site.patience_ns, beside=beside
+            job, LOOPS[phase.operation], heard, site.patience_ns, beside=beside, world=world
         )
-        measured = collect(phase, site, start, outcomes[: phase.slots])
-    return _trained(measured, phase, site, conductor, outcomes) if conductor else measured
+    alone = world.place.size == 1
+    harvests = world.gather(harvest(start, outcomes, conductor, site.host, alone=alone))
+    if not harvests:
+        return NOTHING
+    whole = joined(harvests)
+    measured = (_over_epochs if anew else _of_loop)(phase, site, whole)
+    return _trained(measured, phase, whole) if conductor else measured
+
+
+def _heard(report: Report, world: World) -> Report:
+    """Tells the world how far this rank has come, and ``report`` how far all have."""
+
+    def heard(operations: int, moved: int) -> None:
+        report(*world.tell(operations, moved))
+
+    return heard
+
+
+def _of_loop(phase: Phase, site: Site, whole: Whole) -> Measurement:
+    """One measurement of the threads of control that did the phase itself."""
+    own = [outcome for outcome in whole.outcomes if outcome.slot < phase.slots]
+    return collect(phase, site, whole.start_ns, own, whole.ranks)
 
 
 def _forked_anew(
-    job: Job, conductor: Conductor, report: Report, patience_ns: int
+    job: Job, conductor: Conductor, report: Report, site: Site
 ) -> tuple[int, list[Outcome]]:
     """(common start, outcomes of all epochs) of loaders that only live for one of them."""
     start, every = 0, list[Outcome]()
@@ -82,20 +109,21 @@ def _forked_anew(
             lambda operations, count, done=done, moved=moved: report(  # type: ignore[misc]
                 done + operations, moved + count
             ),
-            patience_ns,
+            site.patience_ns, world=site.meeting,
         )  # fmt: skip
         start = start or began
         every += outcomes
     return start, every
 
 
-def _over_epochs(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -> Measurement:
+def _over_epochs(phase: Phase, site: Site, found: Whole) -> Measurement:
     """One measurement of loaders that were forked anew: who takes the same place is one worker."""
-    whole = collect(phase, site, start, outcomes)
-    joined = []
+    start, outcomes = found.start_ns, found.outcomes
+    whole = collect(phase, site, start, outcomes, found.ranks)
+    ones = []
     for slot in range(phase.slots):
         own = [outcome for outcome in outcomes if outcome.slot == slot]
-        joined.append(
+        ones.append(
             Outcome(
                 slot=slot,
                 operations=sum(each.operations for each in own),
@@ -107,8 +135,8 @@ def _over_epochs(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcom
             )
         )
     return replace(
-        collect(phase, site, start, joined), timers=whole.timers, histograms=whole.histograms,
-        series=whole.series,
+        collect(phase, site, start, ones, found.ranks), timers=whole.timers,
+        histograms=whole.histograms, series=whole.series,
     )  # fmt: skip
 
 
@@ -134,28 +162,23 @@ def _beside(
     return jobs
 
 
-def _trained(
-    measured: Measurement,
-    phase: Phase,
-    site: Site,
-    conductor: Conductor,
-    outcomes: Sequence[Outcome],
-) -> Measurement:
+def _trained(measured: Measurement, phase: Phase, whole: Whole) -> Measurement:
     """``measured`` with what accelerators did, and those that saved their checkpoints."""
+    outcomes = whole.outcomes
     evaluators = phase.slots + (phase.saving.slots if phase.saving else 0)
-    ranks = outcomes[phase.slots : evaluators] if phase.saving else []
-    first_start = min(outcome.start_ns for outcome in outcomes)
+    ranks = [o for o in outcomes if phase.slots <= o.slot < evaluators]
     sums = np.array([o.step_sums for o in outcomes if o.step_sums], dtype=np.int64).sum(axis=0)
+    evaluated = sum(o.bytes for o in outcomes if o.slot >= evaluators)
     training = Training(
         batch=phase.batch,
-        accelerators=conductor.results(site.host, first_start),
+        accelerators=whole.accelerated,
         series=merge_intervals(o.steps for o in outcomes if o.steps is not None),
-        checkpoints=conductor.saved(first_start),
+        checkpoints=whole.saved,
         saved_bytes=sum(rank.bytes for rank in ranks),
         while_saving=_steps(sums[0].tolist()) if ranks else None,
         others=_steps(sums[1].tolist()) if ranks else None,
-        evaluations=conductor.evaluations if phase.evaluation else 0,
-        evaluated_bytes=sum(o.bytes for o in outcomes[evaluators:]) if phase.evaluation else 0,
+        evaluations=whole.evaluations if phase.evaluation else 0,
+        evaluated_bytes=evaluated if phase.evaluation else 0,
     )
     first = max(each.first_batch_ns for each in training.accelerators)
     timers = {**measured.timers, **_longest(ranks)}
@@ -163,21 +186,13 @@ def _trained(
         measured,
         training=training,
         timers={**timers, "first_batch": first} if first else timers,
-        histograms=_merged(outcomes),
+        histograms=merged(outcomes),
     )
 
 
 def _steps(sums: list[int]) -> Steps:
     steps, whole, computed = sums
     return Steps(steps=steps, whole_ns=whole, compute_ns=computed)
-
-
-def _merged(outcomes: Sequence[Outcome]) -> dict[str, Histogram]:
-    """The histograms of all threads of control, by kind."""
-    kinds = sorted({kind for outcome in outcomes for kind in outcome.histograms})
-    return {
-        kind: merge(o.histograms[kind] for o in outcomes if kind in o.histograms) for kind in kinds
-    }
 
 
 def _longest(outcomes: Sequence[Outcome]) -> dict[str, int]:
@@ -189,11 +204,19 @@ def _longest(outcomes: Sequence[Outcome]) -> dict[str, int]:
     return timers
 
 
-def collect(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -> Measurement:
+def collect(
+    phase: Phase,
+    site: Site,
+    start: int,
+    outcomes: Sequence[Outcome],
+    ranks: Mapping[int, int] | None = None,
+) -> Measurement:
     """One measurement from all threads of control: first start to last end, nothing trimmed.
 
-    Who had no share, with more workers than files, is not the first that was done.
+    Who had no share, with more workers than files, is not the first that was done. ``ranks`` tells
+    the rank of each slot, where there are several.
     """
+    hosts = site.meeting.place.hosts
     first = min(outcome.start_ns for outcome in outcomes)
     worked = [outcome for outcome in outcomes if outcome.operations] or outcomes
     return Measurement(
@@ -204,9 +227,13 @@ def collect(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -
         last_done_ns=max(outcome.end_ns for outcome in outcomes) - first,
         start_spread_ns=max(outcome.start_ns for outcome in outcomes) - first,
         timers=_longest(outcomes),
-        histograms=_merged(outcomes),
+        histograms=merged(outcomes),
         series=merge_intervals(o.intervals for o in outcomes if o.intervals is not None),
-        workers=tuple(_result(phase, site, start, outcome) for outcome in outcomes),
+        workers=tuple(
+            _result(phase, start, outcome, rank, hosts[rank])
+            for outcome in outcomes
+            for rank in (ranks[outcome.slot] if ranks else 0,)
+        ),
         errors=sum(outcome.errors for outcome in outcomes),
         wrong_bytes=_wrong_bytes(outcomes),
         beside_bytes=sum(outcome.beside_bytes for outcome in outcomes),
@@ -214,9 +241,10 @@ def collect(phase: Phase, site: Site, start: int, outcomes: Sequence[Outcome]) -
     )
 
 
-def _result(phase: Phase, site: Site, start: int, outcome: Outcome) -> WorkerResult:
+def _result(phase: Phase, start: int, outcome: Outcome, rank: int, host: str) -> WorkerResult:
     return WorkerResult(
-        host=site.host,
+        rank=rank,
+        host=host,
         process=outcome.slot // phase.threads,
         thread=outcome.slot % phase.threads,
         operations=outcome.operations,

@@ -1,6 +1,7 @@
 """The default engine for files: worker processes and plain system calls."""
 
 import platform
+from collections.abc import Sequence
 
 from aibench.calls import real_calls
 from aibench.engine import Report, Site
@@ -68,7 +69,7 @@ class PosixEngine:
         return measure(phase, site, report, real_calls)
 
     def generate(
-        self, phase: Phase, site: Site, report: Report, granules: tuple[int, ...], journal: str
+        self, phase: Phase, site: Site, report: Report, granules: Sequence[int], journal: str
     ) -> Measurement:
         """Write some granules of a data set and note each in the journal."""
         return measure(phase, site, report, real_calls, only=granules, journal=journal)

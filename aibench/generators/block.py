@@ -73,7 +73,7 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
 
     The file size is rounded up to whole blocks of both sizes.
     """
-    jobs = settings.jobs or request.cpus
+    jobs = (settings.jobs or request.cpus) * request.ranks
     whole = math.lcm(settings.sequential_block, settings.random_block)
     sizes = Sizes(distribution="fixed", mean=-(-settings.file_size // whole) * whole)
     data = Population(
@@ -96,11 +96,12 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
         measured=False,
     )
     cache = request.cache or settings.cache
+    moved = request.shift(jobs, 1) if len(request.fleet) > 1 else 0
     return (
         layout,
-        *_paced(_measured("seq-read", settings, data, cache), settings),
+        *_paced(replace(_measured("seq-read", settings, data, cache), shift=moved), settings),
         *_paced(_measured("seq-write", settings, scratch, cache), settings),
-        *_paced(_measured("rand-read", settings, data, cache), settings),
+        *_paced(replace(_measured("rand-read", settings, data, cache), shift=moved), settings),
         *_paced(_measured("rand-write", settings, scratch, cache), settings),
     )
 

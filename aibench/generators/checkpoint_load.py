@@ -168,7 +168,7 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
         io_size=settings.io_size,
         reader=settings.reader or checkpoint.READERS.get(settings.format, "stat"),
         python=settings.python,
-        shift=0 if reads or slices else settings.shift,
+        shift=0 if reads or slices else request.shift(processes, settings.shift),
         marked=settings.has_mark,
         reads=reads,
         resume=resume if settings.more else None,

@@ -111,7 +111,7 @@ def _read_back(save: Phase, settings: Settings, request: Request) -> Phase:
         cache=save.cache if direct else request.cache or CachePolicy.COLD,
         reader=READERS.get(settings.format, "stat"),
         snapshot=False,
-        shift=1,
+        shift=request.shift(settings.writers),
     )
 
 

@@ -91,7 +91,7 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
         name="ingest",
         operation=Operation.INGEST,
         population=_population(settings, request),
-        processes=settings.workers or max(4, 2 * request.cpus),
+        processes=request.workers(settings.workers),
         sync=SyncPolicy(settings.sync),
         source=settings.source,
         io_size=settings.io_size,
@@ -106,7 +106,7 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
         cache=request.cache or settings.cache,
         source=settings.source,
         io_size=settings.io_size,
-        shift=1,
+        shift=request.shift(ingest.processes),
     )
     return ingest, compare
 

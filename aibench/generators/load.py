@@ -124,7 +124,7 @@ def reading(settings: Data, request: Request, processes: int, threads: int = 1) 
 
 def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
     """The layout of the data set, then its epochs; only the first one finds the caches as asked."""
-    workers = settings.workers or max(4, 2 * request.cpus)
+    workers = request.workers(settings.workers)
     first = reading(settings, request, workers, settings.threads)
     later = (
         replace(first, name=f"epoch-{number + 1}", epoch=number, cache=_later(first.cache))

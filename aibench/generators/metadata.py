@@ -40,7 +40,7 @@ class Settings(Strict):
 
 def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
     """Create, stat, open and close, list, rename, delete; readers are not who created."""
-    workers = settings.workers or max(4, 2 * request.cpus)
+    workers = request.workers(settings.workers)
     each = -(-settings.files // settings.directories)
     population = scratch(
         request.workload,
@@ -58,7 +58,7 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
             population=population,
             processes=workers,
             cache=wanted if operation in looks else CachePolicy.AS_FOUND,
-            shift=0 if operation is Operation.CREATE else 1,
+            shift=0 if operation is Operation.CREATE else request.shift(workers),
         )
         for name, operation in _STEPS
     )

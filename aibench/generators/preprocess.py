@@ -66,7 +66,7 @@ def _transform(settings: Settings, request: Request, read: Phase) -> Transform:
 
 def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
     """The layout of the raw data, then one pass over it."""
-    workers = settings.workers or max(4, 2 * request.cpus)
+    workers = request.workers(settings.workers)
     read = reading(settings, request, workers)
     if read.cache is CachePolicy.DIRECT:
         raise ValueError("samples are read through the page cache: use cold, warm or as-found")

@@ -161,7 +161,7 @@ def _cache(settings: Settings, request: Request, workers: int) -> tuple[Phase, .
         cache=cache,
         serving=Serving(hits=settings.hit_ratio, requests=needed),
         runtime_ns=settings.runtime,
-        shift=1,
+        shift=request.shift(request.workers(settings.workers)),
         **common,
     )
     return fill, serve
@@ -249,7 +249,7 @@ _PARTS = {"cache": _cache, "start": _start, "index": _index}
 
 def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
     """The phases of the part that was asked for."""
-    workers = settings.workers or max(4, 2 * request.cpus)
+    workers = request.workers(settings.workers)
     return _PARTS[settings.part](settings, request, workers)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from aibench.definition.source import line_of, parse
+from aibench.definition.source import line_of, parse, toml
 from aibench.definition.workloads import WorkloadFile
 from aibench.errors import DefinitionError, Refused
 from aibench.generators.kind import Kind
@@ -42,6 +42,31 @@ def given(file: WorkloadFile, kind: Kind, suite: str | None) -> tuple[dict[str, 
     chosen = dict(file.suite.get(suite or "", {}))
     repeats = chosen.pop("repeats", file.workload.repeats)
     return {**params, **chosen}, repeats
+
+
+def overrides(given: Sequence[str], files: Sequence[WorkloadFile]) -> dict[str, dict[str, Any]]:
+    """``--set`` values by workload; the name ``*`` stands for all. `Refused` for what is none."""
+    names = {file.workload.name for file in files}
+    found: dict[str, dict[str, Any]] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise Refused(f"--set {text!r}: write key=value or workload.key=value")
+        owner, dot, inner = key.strip().rpartition(".")
+        if dot and owner not in names:
+            raise Refused(
+                f"--set {text!r}: no workload {owner!r} in this run; it has "
+                f"{', '.join(sorted(names))}"
+            )
+        found.setdefault(owner or "*", {})[inner] = _value(value.strip())
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return toml(f"value = {text}")["value"]
+    except ValueError:
+        return text
 
 
 def settings(

@@ -51,7 +51,7 @@ class Settings(Drawn):
 
 def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
     """The layout of the data, then one round."""
-    workers = settings.workers or max(4, 2 * request.cpus)
+    workers = request.workers(settings.workers)
     population = dataset(
         request.workload,
         files=settings.files,

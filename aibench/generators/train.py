@@ -168,7 +168,7 @@ def _accelerators(settings: Settings, count: int, searched: int) -> Accelerators
 
 def _level(settings: Settings, request: Request, count: int, searched: int = 0) -> Phase:
     asked = _accelerators(settings, count, searched)
-    wanted = settings.processes or 2 * request.cpus
+    wanted = (settings.processes or 2 * request.cpus) * request.ranks
     split = spread(asked.seats, wanted) if settings.persistent else (asked.seats, 1)
     level = replace(
         reading(settings, request, *split),
@@ -254,7 +254,7 @@ def phases(settings: Settings, request: Request) -> tuple[Phase, ...]:
     levels = (_candidates if settings.search else _given)(settings, request)
     saved = levels[0].saving
     alone = (replace(saved, name="checkpoint-alone"),) if saved else ()
-    workers = max(4, 2 * request.cpus)
+    workers = request.workers(0)
     other = levels[0].evaluation
     more = (replace(layout(other.population, workers), name="layout-validation"),) if other else ()
     return layout(levels[0].population, workers), *more, *alone, *levels

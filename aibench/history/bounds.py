@@ -22,7 +22,7 @@ from aibench.model import (
 from aibench.stats.intervals import FEWEST_RUNS, Side, agreed_side, estimate
 from aibench.units import format_value, parse_duration, parse_rate
 
-_FORM = re.compile(r"(?P<value>[^:@]+)(?::(?P<metric>[\w.]+))?(?:@(?P<place>[\w./-]+))?")
+_FORM = re.compile(r"(?P<value>[^:@]+)(?::(?P<metric>[\w.]+))?(?:@(?P<place>[\w./@=,-]+))?")
 _OPERATIONS = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<prefix>[kMG]?)\s*op/s")
 _PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _PERCENTILE = re.compile(r"p\d+(\.\d+)?|mean|max")

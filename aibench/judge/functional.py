@@ -90,7 +90,7 @@ def _checked(claim: Claim, records: Sequence[RunRecord]) -> Iterator[Checked]:
                         if (s.workload, s.phase) == (stage.workload, phase.name)
                         and s.measurement.wrong_bytes is not None
                     )
-                    if fits(name, phase.name) and samples:
+                    if fits(name, phase.question) and samples:
                         yield Checked(record=record, stage=stage, phase=phase, samples=samples)
 
 

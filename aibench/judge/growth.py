@@ -1,8 +1,10 @@
 """Claims on scaling: how a rate grows with units, clients, accelerators or workers.
 
-It takes three sizes with three runs each. The exponent of the growth has to keep the claimed
-efficiency from the smallest to the largest size, and the worst size has to show it. Nothing is said
-of a size that was not measured.
+It takes three sizes with three runs each: of several records, or the levels of a sweep in one.
+Where a sweep has other levels besides, growth is looked at for each of them alone, and the one that
+supports the claim best counts; the intervals are widened (Šidák) for that choice. The exponent of
+the growth has to keep the claimed efficiency from the smallest to the largest size, and the worst
+size has to show it. Nothing is said of a size that was not measured.
 """
 
 from collections.abc import Sequence
@@ -12,7 +14,9 @@ from aibench.judge.absolute import not_testable
 from aibench.judge.gates import Gate, hosts
 from aibench.judge.trials import Absent, Trial, single
 from aibench.judge.verdicts import (
+    CONFIDENCE,
     assumption,
+    best,
     bound,
     claimed,
     concluded,
@@ -22,9 +26,19 @@ from aibench.judge.verdicts import (
     too_few,
     without,
 )
-from aibench.model import Claim, Estimate, Finding, Interpretation, RunRecord, Status, Verdict
+from aibench.model import (
+    Claim,
+    Estimate,
+    Finding,
+    Interpretation,
+    Level,
+    RunRecord,
+    Status,
+    Verdict,
+)
 from aibench.stats.intervals import SLACK, Side
-from aibench.stats.scaling import FEWEST_LEVELS, Level, Scaling, exponent_needed, fit
+from aibench.stats.scaling import FEWEST_LEVELS, Scaling, exponent_needed, fit
+from aibench.stats.scaling import Level as Step
 
 #: An exponent whose interval lies above this is not growth but a small size that was held up.
 _SUPERLINEAR = 1.02
@@ -32,6 +46,9 @@ _SUPERLINEAR = 1.02
 _SMALLEST_LARGEST = 4
 _NAMES = {"units": "units", "clients": "clients", "accelerators": "accelerators",
           "workers": "workers"}  # fmt: skip
+#: The settings whose levels are those sizes, where a run sweeps them.
+_AXES = {"units": (), "clients": ("hosts",), "accelerators": ("accelerators",),
+         "workers": ("workers", "threads", "jobs")}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,23 +78,35 @@ def judged(claim: Claim, reading: Interpretation, records: Sequence[RunRecord]) 
     trials = [place for place in found if isinstance(place, Trial)]
     if not trials:
         return not_testable([a for a in found if isinstance(a, Absent)], claim, reading)
-    held: dict[int, list[Trial]] = {}
+    slices: dict[tuple[Level, ...], dict[int, list[Trial]]] = {}
     for trial in trials:
         if (size := _size(claim, trial)) is not None:
-            held.setdefault(size, []).append(trial)
-    sizes = Sizes(trials=dict(sorted(held.items())))
-    name = _NAMES[claim.axis]
-    if not held:
+            slices.setdefault(_beside(claim, trial), {}).setdefault(size, []).append(trial)
+    if not slices:
         step = "say in each run's system file how many units it had (units)"
         return without(claim, reading, Status.NOT_TESTABLE_HERE, "units_missing", next_step=step)
-    if len(held) < FEWEST_LEVELS:
+    large = [held for held in slices.values() if len(held) >= FEWEST_LEVELS]
+    confidence = CONFIDENCE ** (1 / max(len(large), 1))
+    every = (Sizes(trials=dict(sorted(held.items()))) for held in large or slices.values())
+    return best([_grown(claim, reading, sizes, confidence) for sizes in every])
+
+
+def _beside(claim: Claim, trial: Trial) -> tuple[Level, ...]:
+    """The levels of a sweep that are no size here: what they differ in is another question."""
+    return tuple(level for level in trial.phase.levels if level.name not in _AXES[claim.axis])
+
+
+def _grown(claim: Claim, reading: Interpretation, sizes: Sizes, confidence: float) -> Verdict:
+    """The verdict on sizes that differ in nothing else."""
+    name = _NAMES[claim.axis]
+    if (held := len(sizes.trials)) < FEWEST_LEVELS:
         told = ", ".join(map(str, sizes.trials))
         message = f"measured with {told} {name}: growth takes {FEWEST_LEVELS} sizes"
         verdict = without(claim, reading, Status.NOT_TESTABLE_HERE)
         finding = Finding(code="level_not_tested", message=message)
-        step = f"measure at {FEWEST_LEVELS - len(held)} more sizes, say 1, 2, 4 and 8 {name}"
+        step = f"measure at {FEWEST_LEVELS - held} more sizes, say 1, 2, 4 and 8 {name}"
         return replace(verdict, reasons=(finding,), next_step=step)
-    return decide(claim, reading, sizes)
+    return decide(claim, reading, sizes, confidence)
 
 
 def _size(claim: Claim, trial: Trial) -> int | None:
@@ -91,7 +120,9 @@ def _size(claim: Claim, trial: Trial) -> int | None:
     return trial.phase.slots
 
 
-def decide(claim: Claim, reading: Interpretation, sizes: Sizes) -> Verdict:
+def decide(
+    claim: Claim, reading: Interpretation, sizes: Sizes, confidence: float = CONFIDENCE
+) -> Verdict:
     """The verdict on at least three sizes."""
     runs, trial = sizes.runs, sizes.first
     fewest = min(map(len, runs.values()))
@@ -116,7 +147,7 @@ def decide(claim: Claim, reading: Interpretation, sizes: Sizes) -> Verdict:
                 next_step="; ".join(gate.remedy for gate in few),
             )
         return concluded(draft, Side.STRADDLES, closed, None, dropped)
-    seen = fit(runs)
+    seen = fit(runs, confidence)
     measured = _estimate(seen.worst, len(runs[seen.worst.n]), seen)
     draft = replace(draft, measured=measured, margin=measured.typical / claimed(reading))
     assert draft.bound is not None
@@ -222,7 +253,7 @@ def _bent(claim: Claim, seen: Scaling, needed: float) -> tuple[Finding, ...]:
     return (Finding(code="knee", message=message),)
 
 
-def _estimate(worst: Level, n: int, seen: Scaling) -> Estimate:
+def _estimate(worst: Step, n: int, seen: Scaling) -> Estimate:
     return Estimate(
         typical=worst.efficiency, low=worst.low, high=worst.high, n=n,
         worst=worst.efficiency, best=max(level.efficiency for level in seen.levels),

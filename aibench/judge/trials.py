@@ -133,7 +133,7 @@ def _of_one_state(alike: Sequence[Trial]) -> tuple[Sequence[Trial], list[Finding
 
 
 def _stage(record: RunRecord, claim: Claim, stage: Stage, name: str) -> Iterator[Trial | Absent]:
-    phases = [phase for phase in stage.measured if fits(name, phase.name)]
+    phases = [phase for phase in stage.measured if fits(name, phase.question)]
     if stage.refusal is not None:
         message = f"{stage.workload} was refused: {stage.refusal}"
         finding = Finding(code="workload_refused", message=message)

@@ -26,6 +26,7 @@ from aibench.model.comparison import (
 )
 from aibench.model.history import Checked, Event, History, SeriesId, Session, Standing, Step
 from aibench.model.launch import HostOf, Launch
+from aibench.model.levels import Level
 from aibench.model.metric import Metric
 from aibench.model.operation import READS, WRITES, Operation
 from aibench.model.plan import (
@@ -95,6 +96,7 @@ __all__ = [
     "Indexing",
     "Interpretation",
     "Launch",
+    "Level",
     "Means",
     "Measurement",
     "Metric",

@@ -8,6 +8,7 @@ from typing import Any
 
 from aibench.model.accelerators import Accelerators
 from aibench.model.checkpoints import Resume
+from aibench.model.levels import Level, unswept
 from aibench.model.operation import Operation
 from aibench.model.population import Population, digest
 from aibench.model.searching import Search
@@ -92,6 +93,9 @@ class Phase:
     ``source`` is the directory that files are collected from, or empty where they are made. With
     ``serving`` each thread of control serves requests from its share of the files, with a
     ``transform`` it writes what it makes of them.
+    In a sweep ``levels`` are the settings that make this phase another one than its siblings, and
+    its name ends with them (``epoch@workers=4``). ``hosts`` are the client hosts that do it, the
+    first so many of the run; 0 is all of them.
     """
 
     name: str
@@ -128,6 +132,8 @@ class Phase:
     soak: Soak | None = None
     search: Search | None = None
     transform: Transform | None = None
+    levels: tuple[Level, ...] = ()
+    hosts: int = 0
     measured: bool = True
 
     def __post_init__(self) -> None:
@@ -169,6 +175,11 @@ class Phase:
             raise ValueError(f"phase {self.name!r}: all its accelerators evaluate, and no others")
         if self.evaluation.evaluation or self.evaluation.saving or self.evaluation.runtime_ns:
             raise ValueError(f"phase {self.name!r}: an evaluation reads so many batches, no more")
+
+    @property
+    def question(self) -> str:
+        """The name without the levels of a sweep: what is asked at each of them."""
+        return self.name.partition("@")[0] if self.levels else self.name
 
     @property
     def slots(self) -> int:
@@ -248,7 +259,11 @@ class Plan:
     def digest(self) -> str:
         """Equal digests asked for the same I/O, whatever the path, the engine and the titles."""
         asked = [
-            {"workload": s.workload, "repeats": s.repeats, "phases": [asdict(p) for p in s.phases]}
+            {
+                "workload": s.workload,
+                "repeats": s.repeats,
+                "phases": [unswept(asdict(p)) for p in s.phases],
+            }
             for s in self.stages
         ]
         return digest({"seed": self.seed, "stages": asked})

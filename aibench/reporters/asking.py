@@ -1,5 +1,6 @@
 """The words about what a phase was asked to do."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aibench.reporters import feeding
@@ -27,9 +28,31 @@ def asked(phase: dict[str, Any]) -> str:
         parts.append(_SYNC[settings["sync"]])
     if settings["shift"]:
         parts.append("read by another process than the writer")
+    if settings.get("hosts"):
+        parts.append(f"by {counted(settings['hosts'], 'host')}")
     if settings["runtime_ns"]:
         parts.append(f"for {format_duration(settings['runtime_ns'])}")
     return ", ".join(parts)
+
+
+def each(phases: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """What was asked, once for all phases that were asked alike.
+
+    Of the levels of a sweep the first one tells what all but these settings were.
+    """
+    alike: dict[str, list[str]] = {}
+    levels: dict[str, list[dict[str, Any]]] = {}
+    for phase in phases:
+        if phase.get("levels"):
+            levels.setdefault(phase["question"], []).append(phase)
+        else:
+            alike.setdefault(asked(phase), []).append(phase["name"])
+    for told, names in alike.items():
+        yield f"{', '.join(names)}: {told}."
+    for found in levels.values():
+        axes = " and ".join(level["name"] for level in found[0]["levels"])
+        more = f" ({len(found) - 1} more levels differ in {axes})" if len(found) > 1 else ""
+        yield f"{found[0]['name']}{more}: {asked(found[0])}."
 
 
 def _reading(settings: dict[str, Any]) -> list[str]:

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import shlex
-from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +20,8 @@ from aibench.reporters import (
     feeding,
     figures,
     folding,
+    growing,
+    heatmap,
     hosts,
     hosts_plots,
     sizing,
@@ -99,9 +100,25 @@ def _figures(document: dict[str, Any]) -> dict[str, tuple[str, figures.Figure]]:
             for name, (caption, draw) in _PLOTS.items():
                 if (figure := draw(phase)) is not None:
                     found[f"{name}-{number}-{place}"] = (caption, figure)
-        if (figure := sweep.curve(workload["phases"])) is not None:
-            found[f"sweep-{number}-0"] = ("Latency at the rate that was done", figure)
+        found |= _whole(number, workload)
     return found
+
+
+def _whole(number: int, workload: dict[str, Any]) -> dict[str, tuple[str, figures.Figure]]:
+    """The plots of what all phases of a workload show together."""
+    drawn = {
+        **{f"growth{place}-{number}": (_over(curve), growing.chart(curve))
+           for place, curve in enumerate(growing.leading(workload, 1))},
+        **{f"grid{place}-{number}": (f"{grid.title}, typical", heatmap.figure(grid))
+           for place, grid in enumerate(heatmap.grids(workload))},
+        f"sweep-{number}-0": ("Latency at the rate that was done", sweep.curve(workload["phases"])),
+    }  # fmt: skip
+    return {name: (caption, figure) for name, (caption, figure) in drawn.items() if figure}
+
+
+def _over(curve: dict[str, Any]) -> str:
+    """What a chart of growth shows."""
+    return f"{curve['question']}: {curve['title']} over {curve['axes'][0]['name']}"
 
 
 def _places(drawn: dict[str, tuple[str, figures.Figure]]) -> dict[str, list[dict[str, Any]]]:
@@ -115,9 +132,11 @@ def _places(drawn: dict[str, tuple[str, figures.Figure]]) -> dict[str, list[dict
     return places
 
 
-def _told(phases: Sequence[dict[str, Any]]) -> list[str]:
+def _told(workload: dict[str, Any]) -> list[str]:
     """What all phases of a workload say together."""
-    return [*feeding.fed(phases), *soaking.sentences(phases), *sweep.sentences(phases)]
+    phases = workload["phases"]
+    swept = (*growing.sentences(workload), *heatmap.sentences(workload))
+    return [*swept, *feeding.fed(phases), *soaking.sentences(phases), *sweep.sentences(phases)]
 
 
 def templates() -> Environment:
@@ -134,6 +153,8 @@ def _environment() -> Environment:
     environment.globals |= {
         "w": wording, "asked": asking.asked, "fed": _told, "beside": alternating.sentences,
         "implied": beside.implied, "around": beside.around, "belonging": belonging.belonging,
+        "growths": lambda workload: growing.leading(workload, 1), "growth_rows": growing.rows,
+        "grids": heatmap.grids, "grid_cells": heatmap.cells,
     }  # fmt: skip
     environment.filters["tools"] = _tools
     environment.filters["evidence"] = _evidence

@@ -9,6 +9,8 @@ from aibench.reporters import (
     belonging,
     feeding,
     folding,
+    growing,
+    heatmap,
     hosts,
     sizing,
     soaking,
@@ -58,6 +60,7 @@ def _report(document: dict[str, Any]) -> Iterator[str]:
         yield from _folded(document["verdicts"])
     yield from _results(document["workloads"])
     yield from _hosts(document["workloads"])
+    yield from _levels(document["workloads"])
     yield from _limits(document)
     yield from _warnings(document)
     if found := list(sizing.lines(document["sizing"])):
@@ -184,6 +187,34 @@ def _hosts(workloads: Iterable[dict[str, Any]]) -> Iterator[str]:
                 cells = (shown["host"], which, *(shown[key] for key in keys))
                 yield table_row(map(escaped, cells))
             yield ""
+
+
+def _levels(workloads: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The tables of sweeps, with what they show."""
+    for workload in workloads:
+        told = [*growing.sentences(workload), *heatmap.sentences(workload)]
+        if told:
+            yield f"#### {escaped(workload['name'])}: how it grows"
+            yield from bullets(told)
+            yield ""
+        for curve in growing.leading(workload, 1):
+            head = (curve["axes"][0]["name"], f"{curve['question']}, {curve['title']}", "n",
+                    "Efficiency [95 %]")  # fmt: skip
+            yield from _table(head, growing.rows(curve))
+        for grid in heatmap.grids(workload):
+            yield f"{escaped(grid.title)}, typical:"
+            yield ""
+            for columns, cells in heatmap.blocks(grid):
+                yield from _table(columns, cells)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    cells = [escaped(cell) for cell in head]
+    yield table_row(cells)
+    yield table_row(["---", *["--:"] * (len(cells) - 1)])
+    for row in rows:
+        yield table_row(map(escaped, row))
+    yield ""
 
 
 def _warnings(document: dict[str, Any]) -> Iterator[str]:

@@ -17,11 +17,20 @@ _WORDS = {
 
 
 def sentences(phases: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """One for each phase that was long enough; what was too short has warnings that say so."""
+    """One for each phase that was long enough; what was too short has warnings that say so.
+
+    Levels of a sweep that were steady throughout have one together.
+    """
+    phases = list(phases)
+    steady: list[str] = []
     for phase in phases:
         states = {s["steadiness"]["state"] for s in phase["samples"] if s["steadiness"]}
-        if states - {"too_short"}:
+        if phase.get("levels") and states == {"steady"}:
+            steady.append(phase["name"])
+        elif states - {"too_short"}:
             yield f"{phase['name']}: {sentence(phase)}"
+    if steady:
+        yield f"{wording.listed(steady, phases)}: steady in all repeats."
 
 
 def sentence(phase: dict[str, Any]) -> str:

@@ -83,11 +83,15 @@ def sentences(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _groups(phases: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Phases that differ in their rate alone, which is what their names end with."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    """Phases that differ in their rate alone, which is what their names end with.
+
+    Those of each level of a sweep are a group of their own.
+    """
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for phase in phases:
         if phase["asked"]["rate"]:
-            found.setdefault(phase["name"].rpartition("rate-")[0], []).append(phase)
+            name, _, levels = phase["name"].partition("@")
+            found.setdefault((name.rpartition("rate-")[0], levels), []).append(phase)
     return list(found.values())
 
 

@@ -14,7 +14,10 @@ from aibench.reporters import (
     belonging,
     feeding,
     folding,
+    growing,
+    heatmap,
     hosts,
+    hosts_terminal,
     sizing,
     soaking,
     steadiness,
@@ -24,6 +27,7 @@ from aibench.reporters import (
 from aibench.reporters.clean import cleaned
 from aibench.reporters.console import laid_out
 
+_PHASE_WIDTH = 16
 #: Colours of the sixteen that every terminal theme defines; the words say the same.
 _STYLES = {
     "MET": "bold green",
@@ -199,33 +203,35 @@ def _workload(workload: dict[str, Any]) -> Iterator[RenderableType]:
     if workload["refusal"] is not None:
         yield Text(f"– Refused, nothing was run: {workload['refusal']}", style="yellow")
         return
-    yield _figures(workload["phases"])
-    for phase in workload["phases"]:
-        yield from _hosts(phase)
-    yield _bullets((*alternating.sentences(workload), *_phase_notes(workload["phases"])))
+    grids = heatmap.grids(workload)
+    shown = [grid.question for grid in grids]
+    phases = [p for p in workload["phases"] if p.get("question") not in shown]
+    yield _figures(phases)
+    yield from hosts_terminal.tables(phases)
+    yield from _grids(grids)
+    told = (*growing.sentences(workload), *heatmap.sentences(workload))
+    notes = _phase_notes(workload["phases"])
+    yield _bullets((*told, *alternating.sentences(workload), *notes))
 
 
-def _hosts(phase: dict[str, Any]) -> Iterator[RenderableType]:
-    """What each host did in the middle repeat; of many the slowest, the middle and the fastest."""
-    sample = hosts.middle(phase)
-    if sample is None:
-        return
+def _grids(grids: Iterable[heatmap.Grid]) -> Iterator[RenderableType]:
+    """The figures of a sweep over two settings, a table for each question."""
+    for grid in grids:
+        yield Text(f"{grid.title}, typical", style="dim")
+        for head, rows in heatmap.blocks(grid):
+            table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+            for number, name in enumerate(head):
+                table.add_column(name, justify="right" if number else "left", overflow="fold")
+            for row in rows:
+                table.add_row(*map(Text, row))
+            yield table
+
+
+def _figures(phases: Sequence[dict[str, Any]]) -> RenderableType:
+    if not phases:
+        return Text()
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column(f"{phase['name']}: host", overflow="fold", max_width=22)
-    table.add_column("", style="dim", max_width=7)
-    for name in ("ranks", "rate", "share", "first done", "last done"):
-        table.add_column(name, justify="right")
-    table.add_column("cache", overflow="fold")
-    for which, row in hosts.chosen(sample["hosts"], hosts.FEW):
-        shown = hosts.cells(row)
-        names = ("ranks", "rate", "share", "first", "last", "cache")
-        table.add_row(*map(Text, (shown["host"], which, *(shown[name] for name in names))))
-    yield table
-
-
-def _figures(phases: Iterable[dict[str, Any]]) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("phase", overflow="fold", max_width=16)
+    table.add_column("phase", overflow="fold", max_width=_PHASE_WIDTH)
     table.add_column("figure", overflow="fold", max_width=18)
     table.add_column("typical [95 %]", overflow="fold")
     table.add_column("n", justify="right")
@@ -238,7 +244,7 @@ def _figures(phases: Iterable[dict[str, Any]]) -> Table:
 
 
 def _figure_rows(phase: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    first = (phase["name"], wording.latencies(phase), wording.state(phase))
+    first = (_folded_name(phase), wording.latencies(phase), wording.state(phase))
     shown = wording.main_figures(phase)
     if not shown:
         yield first[0], "nothing measured", wording.MISSING, "0", *first[1:]
@@ -254,13 +260,15 @@ def _figure_rows(phase: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         first = ("", "", "")
 
 
+def _folded_name(phase: dict[str, Any]) -> str:
+    """The name on two lines where a sweep makes it long."""
+    name = str(phase["name"])
+    return name.replace("@", "\n@") if len(name) > _PHASE_WIDTH and phase.get("levels") else name
+
+
 def _phase_notes(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     """What was asked, once for all phases that were asked alike; then what to know of each."""
-    alike: dict[str, list[str]] = {}
-    for phase in phases:
-        alike.setdefault(asking.asked(phase), []).append(phase["name"])
-    for asked, names in alike.items():
-        yield f"{', '.join(names)}: {asked}."
+    yield from asking.each(phases)
     yield from feeding.fed(phases)
     yield from soaking.sentences(phases)
     yield from sweep.sentences(phases)

@@ -1,5 +1,6 @@
 """The words that all formats share, so that a verdict reads the same wherever it is shown."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -37,6 +38,8 @@ _WORDS = {
     "INCONSISTENT": "inconsistent",
     "INCONSISTENT_BOUND": "beyond any storage",
 }
+#: So many levels of a sweep are named one by one.
+_FEW = 2
 #: The heading of the part on sizing.
 SIZING = "What it would serve"
 #: What a reader has to know to read a report; the last lines of every format.
@@ -151,6 +154,7 @@ def findings(phases: Iterable[dict[str, Any]]) -> Iterator[str]:
     """
     reasons: dict[tuple[str, str], list[str]] = {}
     warnings: dict[str, list[str]] = {}
+    phases = list(phases)
     for phase in phases:
         for group in phase["reasons"]:
             whole = len(group["repeats"]) == phase["repeats"]["done"]
@@ -160,9 +164,26 @@ def findings(phases: Iterable[dict[str, Any]]) -> Iterator[str]:
             warnings.setdefault(finding(group), []).append(phase["name"])
     for (which, message), names in reasons.items():
         verb = "do" if len(names) > 1 or which.startswith(", repeats") else "does"
-        yield f"{', '.join(names)}{which} {verb} not count: {message}."
+        yield f"{listed(names, phases)}{which} {verb} not count: {message}."
     for message, names in warnings.items():
-        yield f"{', '.join(names)}: {message}."
+        yield f"{listed(names, phases)}: {message}."
+
+
+def listed(names: Sequence[str], phases: Sequence[dict[str, Any]]) -> str:
+    """The names of some of ``phases``; of a sweep with many levels how many of them."""
+    asked = {phase["name"]: phase.get("question") for phase in phases}
+    totals = Counter(asked.values())
+    named = Counter(asked[name] for name in names)
+    told: dict[str, None] = {}
+    for name in names:
+        question = asked[name]
+        if question is None or named[question] <= _FEW:
+            told[name] = None
+        else:
+            count, total = named[question], totals[question]
+            which = f"all {total}" if count == total else f"{count} of {total}"
+            told[f"{question} at {which} levels"] = None
+    return ", ".join(told)
 
 
 def limits(phases: Iterable[dict[str, Any]], *, brief: bool = False) -> Iterator[str]:
@@ -172,15 +193,16 @@ def limits(phases: Iterable[dict[str, Any]], *, brief: bool = False) -> Iterator
     """
     limited: dict[str, list[str]] = {}
     steps: dict[str, list[str]] = {}
+    phases = list(phases)
     for phase in phases:
         if phase["why"]:
             limited.setdefault(_limited(phase["why"], brief=brief), []).append(phase["name"])
             steps.setdefault(phase["why"]["next_step"], []).append(phase["name"])
     for text, names in limited.items():
-        yield f"why {', '.join(names)}: {text}"
+        yield f"why {listed(names, phases)}: {text}"
     for step, names in steps.items():
         if step:
-            yield f"next for {', '.join(names)}: {step}."
+            yield f"next for {listed(names, phases)}: {step}."
 
 
 def _limited(why: dict[str, Any], *, brief: bool) -> str:

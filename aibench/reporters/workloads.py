@@ -24,6 +24,7 @@ from aibench.model import (
 )
 from aibench.probes.nfsoptions import meaning
 from aibench.reporters.alternating import beside_part
+from aibench.reporters.levels import family, levels_part, sweep_part
 from aibench.reporters.samples import remarks, sample_part
 from aibench.reporters.values import number, plain, spread
 from aibench.stats.histogram import enough_for, merge, percentile
@@ -40,6 +41,8 @@ _SHARES = (
 
 def workload_part(record: RunRecord, stage: Stage) -> dict[str, Any]:
     """One workload: what it imitates, who did it, and its measured phases."""
+    phases = [_phase_part(stage, phase, record) for phase in _measured(stage, record)]
+    swept = sweep_part(stage, phases)
     return {
         "name": stage.workload,
         "title": stage.title,
@@ -51,7 +54,8 @@ def workload_part(record: RunRecord, stage: Stage) -> dict[str, Any]:
         "refusal": stage.refusal,
         "beside": beside_part(record, stage),
         "prepared": [{"name": p.name, "asked": _asked(p)} for p in stage.prepared],
-        "phases": [_phase_part(stage, phase, record) for phase in _measured(stage, record)],
+        "phases": phases,
+        **({"sweep": swept} if swept else {}),
     }
 
 
@@ -73,6 +77,7 @@ def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]
     limited = middle and why(phase, middle, *about)
     return {
         "name": phase.name,
+        **_level(phase),
         "operation": phase.operation.value,
         "reads": phase.operation in READS,
         "writes": phase.operation in WRITES,
@@ -95,6 +100,13 @@ def _phase_part(stage: Stage, phase: Phase, record: RunRecord) -> dict[str, Any]
         "warnings": _grouped(samples, lambda s: (*remarks(phase, s), *_left_out(s, basis))),
         "reasons": _grouped(samples, lambda s: s.reasons),
     }
+
+
+def _level(phase: Phase) -> dict[str, Any]:
+    """What a phase is a level of, where it is one."""
+    if not phase.levels:
+        return {}
+    return {"question": family(phase), "levels": levels_part(phase.levels)}
 
 
 def _mean_ns(samples: Sequence[Sample]) -> float | None:
@@ -149,6 +161,7 @@ def _asked(phase: Phase) -> dict[str, Any]:
         "cache": phase.cache.value,
         "sync": phase.sync.value,
         "runtime_ns": phase.runtime_ns or None,
+        **({"hosts": phase.hosts} if phase.hosts else {}),
     }
 
 

@@ -5,6 +5,8 @@ Everything is of fixed size, however many steps; it is made before loaders and r
 
 import mmap
 import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aibench.model import Accelerators
@@ -32,13 +34,25 @@ MADE, GONE, SEAT_CELLS = range(3)
 ASKED_AT, RELEASED_AT, WRITTEN_AT, UNWRITTEN, CHECKPOINT_CELLS = range(5)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """Who of all is in the timeline of this host: accelerators, and slots of two other crews.
+
+    The ``ranks`` write checkpoints; the ``evaluators`` are loaders of the data of evaluations.
+    """
+
+    accelerators: range
+    ranks: Sequence[int] = ()
+    evaluators: Sequence[int] = ()
+
+
 class Cells:
     """Integers, locks and semaphores that all of this host share: loaders, ranks, evaluators.
 
     Loader ``seat`` is loader ``seat // count`` of accelerator ``seat % count``: so the batches that
     are dealt to it are those that a distributed sampler would give it. There are up to
-    ``checkpoints``, written by ``ranks``, and no step begins when ``runtime_ns`` are over (0: no
-    bound). The ``evaluators`` are the loaders of the data of evaluations.
+    ``checkpoints``, and no step begins when ``runtime_ns`` are over (0: no
+    bound).
     """
 
     def __init__(
@@ -49,13 +63,14 @@ class Cells:
         unending: bool,
         steps: int,
         checkpoints: int = 0,
-        ranks: int = 0,
-        evaluators: int = 0,
         runtime_ns: int = 0,
+        present: Present | None = None,
     ) -> None:
         self.asked, self.steps = asked, FOREVER if unending and not steps else steps
         self.compute = compute_time(asked, seed)
-        self.checkpoints, self.ranks, self._runtime_ns = checkpoints, ranks, runtime_ns
+        present = present or Present(accelerators=range(asked.count))
+        self.here, self.ranks = present.accelerators, len(present.ranks)
+        self.checkpoints, self._runtime_ns = checkpoints, runtime_ns
         self.groups = 1 if asked.barrier else asked.count
         self._seat_cells = SEAT_CELLS + 3 * asked.prefetch
         members = self.groups * GROUP_CELLS
@@ -70,8 +85,8 @@ class Cells:
         self.admissions = [_FORK.Semaphore(0) for _ in range(asked.seats)]
         self.epoch_steps, self.epochs, self.origin_ns = 0, range(1), 0
         self.turned: list[Semaphore] = []
-        self.turns = [_FORK.Semaphore(0) for _ in range(ranks)]
-        self.exams = [_FORK.Semaphore(0) for _ in range(evaluators)]
+        self.turns = {rank: _FORK.Semaphore(0) for rank in present.ranks}
+        self.exams = {number: _FORK.Semaphore(0) for number in present.evaluators}
         self._ended = _FORK.Semaphore(0)
 
     def divide(self, epoch_steps: int) -> None:
@@ -93,9 +108,9 @@ class Cells:
         return start_ns + self._runtime_ns if self._runtime_ns else FOREVER
 
     def group_of(self, accelerator: int) -> tuple[int, tuple[int, ...]]:
-        """The number of the group of an accelerator, and all accelerators in it."""
+        """The number of the group of an accelerator, and all accelerators in it that are here."""
         if self.asked.barrier:
-            return 0, tuple(range(self.asked.count))
+            return 0, tuple(self.here)
         return accelerator, (accelerator,)
 
     def member(self, accelerator: int) -> int:

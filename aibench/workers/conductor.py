@@ -66,7 +66,7 @@ class Conductor(Cells):
     def results(self, host: str, start_ns: int) -> tuple[Accelerated, ...]:
         """What each accelerator did, when all loaders have ended."""
         found = []
-        for number in range(self.asked.count):
+        for number in self.here:
             base = self.member(number)
             cell = self.cells[base : base + MEMBER_CELLS].tolist()
             found.append(

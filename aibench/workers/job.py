@@ -1,6 +1,6 @@
 """What a pool of workers gets to do, and what each thread of control gives back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Job:
     directory: str
     seed: int
     calls: Callable[[], Calls]
-    only: tuple[int, ...] | None = None
+    only: Sequence[int] | None = None
     journal: str | None = None
     meeting: Meeting = field(default_factory=Meeting)
     conductor: Conductor | None = None

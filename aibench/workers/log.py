@@ -111,8 +111,8 @@ class Intervals:
             self._put(number // factor, interval)
 
 
-def merge_intervals(parts: Iterable[Intervals]) -> Series | None:
-    """One series from those of all workers; None when nothing ended."""
+def together(parts: Iterable[Intervals]) -> Intervals | None:
+    """The intervals of all workers in one; None when nothing ended."""
     found = [part for part in parts if part.filled]
     if not found:
         return None
@@ -122,6 +122,14 @@ def merge_intervals(parts: Iterable[Intervals]) -> Series | None:
         part.coarsen(merged.interval_ns)
         for number, interval in part.filled.items():
             merged.filled.setdefault(number, Interval()).add(interval)
+    return merged
+
+
+def merge_intervals(parts: Iterable[Intervals]) -> Series | None:
+    """One series from those of all workers; None when nothing ended."""
+    merged = together(parts)
+    if merged is None:
+        return None
     rows = [merged.filled.get(i, Interval()) for i in range(max(merged.filled) + 1)]
     return Series(
         interval_ns=merged.interval_ns,

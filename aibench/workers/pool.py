@@ -22,35 +22,21 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from aibench.engine import Report
-from aibench.errors import AibenchError, TargetFailed, WorkerFailed
+from aibench.errors import AibenchError, WorkerFailed
 from aibench.model import WRITES
 from aibench.orphans import die_with
 from aibench.probes.patience import Patience
 from aibench.process import signals_held
+from aibench.workers.failure import failure
 from aibench.workers.job import Job, Outcome, Prepare, Progress
+from aibench.workers.part import Processes, processes_of
+from aibench.world import Alone, World
 
 _FORK = multiprocessing.get_context("fork")
 _HEADER = 1  # the common start
 _CELLS = 3  # ready, operations, bytes
 _POLL_S = 0.05
-_HEADSTART_NS = 3_000_000
 _GRACE_S = 5.0
-
-_CODES = {
-    errno.ENOSPC: ("no_space", "no space left on the target"),
-    errno.EDQUOT: ("quota", "the quota on the target is used up"),
-    errno.EROFS: ("read_only", "the target became read-only"),
-    errno.EIO: ("io_error", "the target returned an I/O error"),
-    errno.EUCLEAN: ("damaged", "the target's filesystem is damaged"),
-    errno.EBADMSG: ("damaged", "the target's filesystem is damaged"),
-    errno.ESTALE: ("stale", "what was here was removed or replaced on the server"),
-    errno.ENOTCONN: ("target_lost", "the target's filesystem went away"),
-    errno.ECONNABORTED: ("target_lost", "the target's filesystem went away"),
-    errno.EHOSTDOWN: ("target_lost", "the target's server is gone"),
-    errno.ENODEV: ("target_lost", "the target's device went away"),
-    errno.ETIMEDOUT: ("target_lost", "the target's server did not answer in time"),
-    errno.ENOENT: ("vanished", "a file or directory of aibench's vanished"),
-}
 
 
 @dataclass(slots=True)
@@ -62,11 +48,25 @@ class _Worker:
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Those who do one job: their slots in shared memory are those from ``first`` on."""
+    """Those who do one job here: each process has the slots that ``processes`` lists.
+
+    Their numbers in the outcomes count from ``first`` on, in shared memory from ``base`` on.
+    """
 
     job: Job
     prepare: Prepare
-    first: int
+    processes: Processes
+    first: int = 0
+    base: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many threads of control there are here."""
+        return sum(len(slots) for slots in self.processes)
+
+    def cell(self, number: int, thread: int) -> int:
+        """Where a thread of process ``number`` has its integers."""
+        return self.base + sum(len(slots) for slots in self.processes[:number]) + thread
 
 
 class _Shared:
@@ -77,21 +77,22 @@ class _Shared:
         self._map = mmap.mmap(-1, 8 * (_HEADER + _CELLS * slots))
         self.cells = memoryview(self._map).cast("q")
 
-    def progress(self, slot: int) -> Progress:
-        return Progress(self.cells, _HEADER + _CELLS * slot + 1)
+    def progress(self, cell: int) -> Progress:
+        return Progress(self.cells, _HEADER + _CELLS * cell + 1)
 
-    def ready(self, slot: int) -> None:
-        self.cells[_HEADER + _CELLS * slot] = 1
+    def ready(self, cell: int) -> None:
+        self.cells[_HEADER + _CELLS * cell] = 1
 
     def all_ready(self) -> bool:
-        return all(self.cells[_HEADER + _CELLS * slot] for slot in range(self.slots))
+        return all(self.cells[_HEADER + _CELLS * cell] for cell in range(self.slots))
 
-    def totals(self, slots: int = 0) -> tuple[int, int]:
-        places = [_HEADER + _CELLS * slot for slot in range(slots or self.slots)]
+    def totals(self, slots: int | None = None) -> tuple[int, int]:
+        count = self.slots if slots is None else slots
+        places = [_HEADER + _CELLS * cell for cell in range(count)]
         return sum(self.cells[p + 1] for p in places), sum(self.cells[p + 2] for p in places)
 
-    def start(self) -> None:
-        self.cells[0] = time.perf_counter_ns() + _HEADSTART_NS
+    def start(self, at: int) -> None:
+        self.cells[0] = at
 
     def wait_for_start(self) -> int:
         while not (start := self.cells[0]):
@@ -101,29 +102,17 @@ class _Shared:
         return start
 
 
-def failure(error: OSError) -> TargetFailed:
-    """An error of a system call on the target, as an error with a stable code."""
-    known = _CODES.get(error.errno or 0)
-    code, words = known or ("target_failed", error.strerror or "the target failed")
-    name = errno.errorcode.get(error.errno or 0, "?")
-    where = f" at {error.filename}" if error.filename else ""
-    if isinstance(error.filename, bytes):
-        where = f" at {os.fsdecode(error.filename)}"
-    return TargetFailed(f"{words} ({name}){where}", code=code)
-
-
-def _one_slot(crew: Crew, slot: int, shared: _Shared) -> Outcome:
+def _one_slot(crew: Crew, slot: int, cell: int, shared: _Shared) -> Outcome:
     """Prepare, meet the others, run; CPU time is this thread's alone, after the start."""
-    place = crew.first + slot
-    run = crew.prepare(crew.job, slot, shared.progress(place))
-    shared.ready(place)
+    run = crew.prepare(crew.job, slot, shared.progress(cell))
+    shared.ready(cell)
     start = shared.wait_for_start()
     before = resource.getrusage(resource.RUSAGE_THREAD)
     outcome = run(start)
     after = resource.getrusage(resource.RUSAGE_THREAD)
     return replace(
         outcome,
-        slot=place,
+        slot=crew.first + slot,
         user_ns=int((after.ru_utime - before.ru_utime) * 1e9),
         system_ns=int((after.ru_stime - before.ru_stime) * 1e9),
     )
@@ -131,19 +120,21 @@ def _one_slot(crew: Crew, slot: int, shared: _Shared) -> Outcome:
 
 def _all_slots(crew: Crew, number: int, shared: _Shared) -> list[Outcome]:
     """Run the threads of one worker process; the first error ends it."""
-    threads = crew.job.phase.threads
-    slots = range(number * threads, (number + 1) * threads)
-    if threads == 1:
-        return [_one_slot(crew, slots[0], shared)]
+    slots = crew.processes[number]
+    if len(slots) == 1:
+        return [_one_slot(crew, slots[0], crew.cell(number, 0), shared)]
     results: list[Outcome | BaseException] = []
 
-    def body(slot: int) -> None:
+    def body(slot: int, cell: int) -> None:
         try:
-            results.append(_one_slot(crew, slot, shared))
+            results.append(_one_slot(crew, slot, cell, shared))
         except BaseException as error:  # noqa: BLE001 - it is raised again below
             results.append(error)
 
-    running = [threading.Thread(target=body, args=(slot,), daemon=True) for slot in slots]
+    running = [
+        threading.Thread(target=body, args=(slot, crew.cell(number, thread)), daemon=True)
+        for thread, slot in enumerate(slots)
+    ]
     for thread in running:
         thread.start()
     while any(thread.is_alive() for thread in running):
@@ -182,7 +173,7 @@ def _child(crew: Crew, number: int, shared: _Shared, pipe: Connection, parent: i
 def _fork(crew: Crew, shared: _Shared, workers: list[_Worker], *, parents: bool) -> None:
     """Start the processes of a crew; no signal handler of ours runs between fork and list."""
     try:
-        for number in range(crew.job.phase.processes):
+        for number in range(len(crew.processes)):
             here, there = _FORK.Pipe(duplex=False)
             process = _FORK.Process(
                 target=_child,
@@ -226,17 +217,18 @@ def run_pool(
     *,
     parents: bool = False,
     beside: Sequence[tuple[Job, Prepare]] = (),
+    world: World | None = None,
 ) -> tuple[int, list[Outcome]]:
-    """(common start, outcomes of all threads of control); every worker is gone when it returns.
+    """(common start, outcomes of all threads of control here); no worker is left when it returns.
 
     ``parents`` may have child processes of their own, which have to die with them. Who does one of
     the jobs ``beside`` starts together with the others, has slots after theirs, is not reported.
+    Of a ``world`` of many ranks this one has its part of the slots, which all start together.
     `TargetFailed` or `WorkerFailed` when any of them fails; any exception kills them all.
     """
-    crews = [Crew(job, prepare, 0)]
-    for other, ready in beside:
-        crews.append(Crew(other, ready, crews[-1].first + crews[-1].job.phase.slots))
-    shared = _Shared(sum(crew.job.phase.slots for crew in crews))
+    world = world or Alone("")
+    crews = _crews([(job, prepare), *beside], world)
+    shared = _Shared(sum(crew.size for crew in crews))
     workers: list[_Worker] = []
     outcomes: list[Outcome] = []
     patience = Patience(patience_ns, writes=job.phase.operation in WRITES)
@@ -245,11 +237,11 @@ def run_pool(
             _fork(crew, shared, workers, parents=parents)
         waiting = {worker.pipe: worker for worker in workers}
         started = False
-        while waiting:
+        while waiting or not started:
             for pipe in wait(list(waiting), timeout=_POLL_S if started else 0.001):
                 outcomes += _answer(waiting.pop(pipe))  # type: ignore[call-overload]
             if not started and shared.all_ready():
-                shared.start()
+                shared.start(world.meet())
                 started = True
             patience.note(*shared.totals())
             if patience.is_over():
@@ -258,10 +250,22 @@ def run_pool(
                     "server is gone"
                 )
             if started:
-                report(*shared.totals(job.phase.slots))
+                report(*shared.totals(crews[0].size))
         return shared.cells[0], sorted(outcomes, key=lambda outcome: outcome.slot)
     finally:
         _end(workers)
+
+
+def _crews(jobs: Sequence[tuple[Job, Prepare]], world: World) -> list[Crew]:
+    """Who of those that do ``jobs`` is here."""
+    crews: list[Crew] = []
+    for job, prepare in jobs:
+        first = base = 0
+        if crews:
+            first = crews[-1].first + crews[-1].job.phase.slots
+            base = crews[-1].base + crews[-1].size
+        crews.append(Crew(job, prepare, processes_of(job.phase, world.place), first, base))
+    return crews
 
 
 def _end(workers: Sequence[_Worker]) -> None:

@@ -122,7 +122,7 @@ class Timeline:
         cells[base + ASKED_AT], cells[base + UNWRITTEN] = now, shared.ranks
         cells[group + ASKED] += 1
         cells[group + STOPS] = shared.ranks
-        for turn in shared.turns:
+        for turn in shared.turns.values():
             turn.release()
 
     def _examine(self) -> None:
@@ -130,7 +130,7 @@ class Timeline:
         cells, group, exams = self._cells, self.group, self._shared.exams
         cells[group + EXAMINED] += 1
         cells[group + EXAM_END], cells[group + STOPS] = 0, len(exams)
-        for exam in exams:
+        for exam in exams.values():
             exam.release()
 
     def advance(self, taking: tuple[int, ...]) -> None:
@@ -199,6 +199,7 @@ class Timeline:
         every = self.asked.save_every
         return (
             every > 0
+            and self._shared.ranks > 0
             and steps % every == 0
             and self._cells[self.group + ASKED] < self._shared.checkpoints
         )
@@ -241,7 +242,7 @@ class Timeline:
         self._release(self._shared.admissions)
         if self._shared.turned:
             self._release(self._shared.turned)
-        for turn in (*self._shared.turns, *self._shared.exams):
+        for turn in (*self._shared.turns.values(), *self._shared.exams.values()):
             turn.release()
 
     def _release(self, semaphores: list[Semaphore]) -> None:

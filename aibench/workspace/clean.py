@@ -48,14 +48,18 @@ _REMOVED = r"\.nfs[0-9a-f]{24}|\.fuse_hidden[0-9a-f]{16,24}"
 _nothing = _pattern(r"(?!)")
 #: What the libraries of engine torch call the files of a checkpoint, and those not yet complete.
 _LIBRARIES = r"\.metadata(\.tmp)?|__\d+_\d+\.distcp|\.tmp[0-9A-Za-z]{6}"
+#: What the hosts of a run leave for each other.
+_HOSTS = r"rank-\d+(\.new)?|\.aibench-ranks"
 _OURS = r"[fr]\d{10}(\.tmp|\.idx|(\.json)?(\.__lock)?)?"
 _FILES = _Level(_pattern(rf"{_OURS}|{_LIBRARIES}|{_REMOVED}"), _nothing)
 _SET = _Level(
-    _pattern(rf"manifest\.json(\.new)?|progress-\d{{4,}}|{_REMOVED}"), _pattern(r"d\d{6,}"), _FILES
+    _pattern(rf"manifest\.json(\.new)?|progress-\d{{4,}}|{_HOSTS}|{_REMOVED}"),
+    _pattern(r"d\d{6,}"),
+    _FILES,
 )
 _SETS = _Level(_nothing, _pattern(r"[a-z0-9][a-z0-9-]*"), _SET)
 _ROOT = _Level(
-    _pattern(rf"\.aibench-probe-[0-9a-f]{{12}}|{_REMOVED}"), _pattern("data|scratch"), _SETS
+    _pattern(rf"\.aibench-probe-[0-9a-f]{{12}}|{_REMOVED}"), _pattern("data|scratch|hosts"), _SETS
 )
 _HALF_MADE = _Level(_pattern(rf"{re.escape(LOCK)}|{re.escape(MARKER)}(\.new)?"), _nothing)
 
@@ -114,6 +118,11 @@ def _remove_root(workspace: Workspace, cleaned: Cleaned) -> None:
 def clean_scratch(workspace: Workspace) -> Cleaned:
     """Remove what only lives during a run."""
     return _clean_part(workspace, "scratch", _SETS)
+
+
+def clean_hosts(workspace: Workspace) -> Cleaned:
+    """Remove what the hosts of a run left for each other."""
+    return _clean_part(workspace, "hosts", _SETS)
 
 
 def clean_population(workspace: Workspace, directory: str) -> Cleaned:

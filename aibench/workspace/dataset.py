@@ -8,16 +8,15 @@ synced yet. The manifest says *complete* only after the filesystem was synced.
 import ctypes
 import os
 import re
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import product
 
 from aibench.errors import WorkspaceError
 from aibench.formats.files import granule, path_of, size_of, suffixes_of
 from aibench.model import Population, Sizes
-from aibench.workspace.root import Workspace, read_json, write_json
+from aibench.workspace.root import Workspace, make_directory, read_json, write_json
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -33,7 +32,7 @@ class State:
     """What of a data set is there: ``missing`` granules, or none when it is ``complete``."""
 
     complete: bool
-    missing: tuple[int, ...]
+    missing: Sequence[int]
     known: bool
 
 
@@ -42,22 +41,24 @@ def granules(population: Population) -> int:
     return -(-population.files // granule(population))
 
 
-def state(workspace: Workspace | None, population: Population) -> State:
+def state(workspace: Workspace | None, population: Population, boots: str = "") -> State:
     """What of ``population`` is on the target; touches nothing.
+
+    ``boots`` tells when the hosts that write were started, where that is not this one alone.
 
     `WorkspaceError` when a complete data set does not look as its manifest says.
     """
-    everything = State(complete=False, missing=tuple(range(granules(population))), known=False)
+    everything = State(complete=False, missing=range(granules(population)), known=False)
     if workspace is None:
         return everything
     try:
         with workspace.opened(population.directory) as fd:
-            return _state(fd, population, workspace) or everything
+            return _state(fd, population, workspace, boots or boot()) or everything
     except (FileNotFoundError, NotADirectoryError):
         return everything
 
 
-def _state(fd: int, population: Population, workspace: Workspace) -> State | None:
+def _state(fd: int, population: Population, workspace: Workspace, boots: str) -> State | None:
     """What the manifest and the notes say; None where they say nothing about ``population``."""
     manifest = read_json(fd, MANIFEST)
     found = _found(population.directory, manifest)
@@ -66,19 +67,22 @@ def _state(fd: int, population: Population, workspace: Workspace) -> State | Non
     if found.complete:
         _look(fd, population, workspace)
         return State(complete=True, missing=(), known=True)
-    done = _noted(fd) if manifest.get("boot") == _boot() else set()
+    done = _noted(fd) if manifest.get("boot") == boots else set()
+    if not done:
+        return State(complete=False, missing=range(granules(population)), known=True)
     missing = tuple(n for n in range(granules(population)) if n not in done)
     return State(complete=False, missing=missing, known=True)
 
 
 @contextmanager
 def writing(
-    workspace: Workspace, population: Population, known: State, through: str = ""
+    workspace: Workspace, population: Population, known: State, through: str = "", boots: str = ""
 ) -> Iterator[str]:
     """Within, what is missing gets written; afterwards the data set is synced and complete.
 
     Gives the directory for the notes. The manifest keeps ``through``, the type of the filesystem
-    that it is written over, unless a part was written over another one. OSError
+    that it is written over, unless a part was written over another one; ``boots`` as for `state`.
+    OSError
     when the sync fails: then nothing that was noted can be relied on, and the next run writes all
     of it again.
     """
@@ -88,14 +92,27 @@ def writing(
             _forget_notes(fd)
         elif _through(read_json(fd, MANIFEST)) != through:
             through = ""
-        write_json(fd, MANIFEST, _manifest(population, through, complete=False))
+        write_json(fd, MANIFEST, _manifest(population, through, boots, complete=False))
         yield path
-        if _LIBC.syncfs(fd) != 0:
-            number = ctypes.get_errno()
+        try:
+            _sync(fd, path)
+        except OSError:
             _forget_notes(fd)
-            raise OSError(number, os.strerror(number), path)
-        write_json(fd, MANIFEST, _manifest(population, through, complete=True))
+            raise
+        write_json(fd, MANIFEST, _manifest(population, through, boots, complete=True))
         _forget_notes(fd)
+
+
+def synced(workspace: Workspace, directory: str) -> None:
+    """Bring all that this host wrote to the filesystem of ``directory`` to storage."""
+    with workspace.opened(directory) as fd:
+        _sync(fd, workspace.path(directory))
+
+
+def _sync(fd: int, path: str) -> None:
+    if _LIBC.syncfs(fd) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path)
 
 
 def _forget_notes(fd: int) -> None:
@@ -106,16 +123,7 @@ def _forget_notes(fd: int) -> None:
 
 def make_directories(workspace: Workspace, population: Population) -> str:
     """Make the population's directory in the workspace; returns its absolute path."""
-    path = workspace.root
-    for part in population.directory.split("/"):
-        path = f"{path}/{part}"
-        with suppress(FileExistsError):
-            os.mkdir(path, 0o755)
-        mode = os.lstat(path).st_mode
-        if stat.S_ISLNK(mode):
-            raise WorkspaceError(f"{path} is a symbolic link; aibench follows none")
-        if not stat.S_ISDIR(mode):
-            raise WorkspaceError(f"{path} is not a directory, and aibench needs one of that name")
+    path = make_directory(workspace, population.directory)
     _refuse_links(path)
     return path
 
@@ -193,7 +201,9 @@ def _through(manifest: object) -> str:
     return told if isinstance(told, str) else ""
 
 
-def _manifest(population: Population, through: str, *, complete: bool) -> dict[str, object]:
+def _manifest(
+    population: Population, through: str, boots: str, *, complete: bool
+) -> dict[str, object]:
     parts = asdict(population)
     del parts["directory"], parts["persistent"]
     return {
@@ -201,12 +211,13 @@ def _manifest(population: Population, through: str, *, complete: bool) -> dict[s
         "digest": population.digest,
         "population": parts,
         "complete": complete,
-        "boot": _boot(),
+        "boot": boots or boot(),
         "through": through,
     }
 
 
-def _boot() -> str:
+def boot() -> str:
+    """What changes whenever this machine is started; empty where that can't be told."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
             return file.read().strip()

@@ -239,6 +239,24 @@ def _make_in(parent: int, temporary: str) -> None:
             os.close(fd)
 
 
+def make_directory(workspace: Workspace, directory: str) -> str:
+    """Make a directory of the workspace; returns its absolute path.
+
+    `WorkspaceError` where something of that name is no directory, or leads elsewhere.
+    """
+    path = workspace.root
+    for part in directory.split("/"):
+        path = f"{path}/{part}"
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o755)
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            raise WorkspaceError(f"{path} is a symbolic link; aibench follows none")
+        if not stat.S_ISDIR(mode):
+            raise WorkspaceError(f"{path} is not a directory, and aibench needs one of that name")
+    return path
+
+
 def read_json(directory: int, name: str) -> Any:
     """The content of a small JSON file of ours; None when it is missing, damaged or a link.
 

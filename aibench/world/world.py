@@ -49,6 +49,11 @@ class Place:
         """How many ranks this rank's host has, this one among them."""
         return Counter(self.hosts)[self.host]
 
+    def ranks_of(self, hosts: int = 0) -> int:
+        """How many ranks the first so many hosts have; all of them with 0."""
+        first = self.names[:hosts] if hosts else self.names
+        return sum(host in first for host in self.hosts)
+
     @property
     def turn(self) -> int:
         """The place of this rank where those of one host stand next to each other."""
@@ -105,6 +110,19 @@ class World(Protocol):
         nothing else is: it is how a rank learns that another one has failed.
         """
 
+    @property
+    def wires(self) -> tuple[int, ...]:
+        """Descriptors that become readable when something has come from other ranks."""
+
+    def post(self, what: object) -> None:
+        """Send ``what`` to rank 0, from rank 0 to all others, without waiting."""
+
+    def posts(self) -> list[tuple[int, Any]]:
+        """What has come by `post` since the last call, with the rank that it is from."""
+
+    def end(self) -> None:
+        """On rank 0: end what all others do, and wait for a while until they have let go."""
+
 
 class Alone:
     """The world of a process that nobody measures together with."""
@@ -128,3 +146,15 @@ class Alone:
     def tell(self, operations: int, moved: int) -> tuple[int, int]:
         """What was told."""
         return operations, moved
+
+    wires: tuple[int, ...] = ()
+
+    def post(self, what: object) -> None:
+        """There is nobody."""
+
+    def posts(self) -> list[tuple[int, Any]]:
+        """Nothing."""
+        return []
+
+    def end(self) -> None:
+        """There is nobody."""

@@ -282,15 +282,15 @@ def test_only_plain_paths_reach_a_job_file(name: str) -> None:
     """A path that fio could take for more than a path never gets into a job file."""
     population = build.population(directory=f"scratch/{name}", files=1)
     phase = build.phase(operation=Operation.READ_BLOCKS, population=population, processes=1)
-    if job.is_plain(job.paths(population)[0]):
-        lines = job.job_file(phase, 1, "psync", 1).splitlines()
+    if job.is_plain(job.paths(phase, [0])[0]):
+        lines = job.job_file(phase, 1, "psync", 1, [0]).splitlines()
         assert [line for line in lines if line.startswith("[")] == ["[global]", "[job0]"]
         assert [line for line in lines if "filename" in line] == [
             f"filename=scratch/{name}/d000000/f0000000000"
         ]
     else:
         with pytest.raises(ValueError, match="no place in a job file"):
-            job.job_file(phase, 1, "psync", 1)
+            job.job_file(phase, 1, "psync", 1, [0])
 
 
 def test_a_claim_that_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_the_shipped_workload_is_valid_in_every_suite(suite: str) -> None:
     assert (shipped["name"], shipped["kind"]) == ("block", KIND.name)
     assert suite in shipped["suites"]
     assert set(KIND.scaled) <= set(Settings.model_fields)
-    assert all(job.is_plain(path) for p in found for path in job.paths(p.population))
+    assert all(job.is_plain(path) for p in found for path in job.paths(p, range(p.processes)))
 
 
 def test_the_quick_suite_is_small() -> None:

@@ -19,6 +19,7 @@ from aibench.reporters.impact import document as described
 from aibench.reporters.impact import html as projected
 from tests import build, past, projecting
 from tests.reporters import hostile, records, together, verdicts
+from tests.sweeping import swept
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 pytestmark = [
@@ -130,6 +131,27 @@ def test_a_page_of_many_hosts_is_drawn(
     assert (seen.console, seen.errors) == ([], [])
     assert seen.plots == plots
     assert seen.drawn >= seen.plots
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_sweep_is_drawn(dark: bool, tmp_path: Path, profile: Path) -> None:
+    """The chart of growth and the heat map of a grid are drawn, in light and dark, with no error.
+
+    The values of the grid stand in its cells.
+    """
+    if dark:
+        run = swept({"jobs": (1, 2), "random_block": ("4096", "65536")}, lambda n, b: 1e4 * n * b)
+    else:
+        run = swept({"jobs": (1, 2, 4)}, lambda n: 1e8 * n)
+    options = ("--force-dark-mode", "--blink-settings=preferredColorScheme=0") if dark else ()
+    text = render(document(run, ()))
+    seen = opened(text, tmp_path, profile, "--window-size=1280,1200", *options)
+    assert (seen.console, seen.errors) == ([], [])
+    assert seen.scheme == ("dark" if dark else "light")
+    place = seen.dom.partition('id="grid0-0"' if dark else 'id="growth0-0"')[2]
+    figure = place.partition("</figure>")[0]
+    assert "main-svg" in figure
+    assert figure.count("heatmap-label") >= 4 if dark else "errorbar" in figure
 
 
 def test_a_hostile_record_runs_no_script(tmp_path: Path, profile: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from aibench.calls import real_calls
 from aibench.errors import Interrupted, TargetFailed, WorkerFailed
 from aibench.workers import pool
+from aibench.workers.failure import failure
 from aibench.workers.job import Job, Outcome, Prepare, Progress, Run
 from tests import build
 
@@ -200,7 +201,7 @@ def test_an_error_while_getting_ready_ends_the_phase() -> None:
 )  # fmt: skip
 def test_errors_have_stable_codes(number: int, code: str) -> None:
     """Each error of the target has a code that stays, the errno's name and the path."""
-    found = pool.failure(OSError(number, os.strerror(number), b"/mnt/a b\xff"))
+    found = failure(OSError(number, os.strerror(number), b"/mnt/a b\xff"))
     assert found.code == code
     assert f"({errno.errorcode[number]}) at /mnt/a b" in str(found)
 

@@ -48,7 +48,7 @@ def test_nothing_is_there(workspace: Workspace) -> None:
     """Of a data set that was never begun all is missing, with a workspace and without."""
     for place in (workspace, None):
         state = dataset.state(place, POPULATION)
-        assert (state.complete, state.known, state.missing) == (False, False, (0, 1, 2))
+        assert (state.complete, state.known, list(state.missing)) == (False, False, [0, 1, 2])
     assert dataset.on_disk(workspace) == []
 
 
@@ -108,7 +108,7 @@ def test_notes_of_another_boot(workspace: Workspace) -> None:
     path = interrupted(workspace, "0\n1\n2\n")
     manifest = json.loads((path / "manifest.json").read_text())
     (path / "manifest.json").write_text(json.dumps(manifest | {"boot": "another"}))
-    assert dataset.state(workspace, POPULATION).missing == (0, 1, 2)
+    assert list(dataset.state(workspace, POPULATION).missing) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"population": {}}', '{"digest": 1}'])

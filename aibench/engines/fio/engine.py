@@ -2,10 +2,13 @@
 
 import re
 
+from aibench.calls import wait_until
 from aibench.engine import Report, Site
 from aibench.engines.fio import ground, job, outcome, tool
-from aibench.engines.fio.measure import Log, measurement
+from aibench.engines.fio.measure import Log, Part, measurement
 from aibench.engines.fio.output import Reading
+from aibench.engines.pooled import NOTHING
+from aibench.formats.mixing import key
 from aibench.model import (
     CachePolicy,
     Finding,
@@ -16,6 +19,7 @@ from aibench.model import (
     Target,
     ToolRun,
 )
+from aibench.workers.part import slots_of
 
 _SECOND = 10**9
 #: The first with total latencies beside the others in its record.
@@ -60,44 +64,63 @@ class FioEngine:
 
     def run(self, phase: Phase, site: Site, report: Report) -> Measurement:
         """Do ``phase`` to its end; files that a write needs are laid out first, out of the time."""
-        paths = job.paths(phase.population)
+        slots = slots_of(phase, site.meeting.place)
+        paths = job.paths(phase, slots)
         size = phase.population.sizes.mean
         if phase.operation is Operation.WRITE_BLOCKS:
             self._lay_out(phase, site, ground.unfit_files(site.root, paths, size))
         ground.check_files(site.root, paths, size)
         ioengine, depth, findings = job.io_engine(phase, tool.asynchronous(self._program))
-        text = job.job_file(phase, site.seed, ioengine, depth)
+        text = job.job_file(phase, _seed(site), ioengine, depth, slots) if slots else ""
         findings += _LATE if phase.rate else ()
         return self._measure(phase, site, text, report, findings)
 
     def ceiling(self, phase: Phase, site: Site) -> Measurement:
         """What the same jobs do in a second with fio's null engine: all but the I/O."""
         _, depth, _ = job.io_engine(phase, tool.asynchronous(self._program))
-        text = job.ceiling_file(phase, site.seed, depth, _CEILING_NS)
+        slots = slots_of(phase, site.meeting.place)
+        text = job.ceiling_file(phase, _seed(site), depth, slots, _CEILING_NS) if slots else ""
         return self._measure(phase, site, text, _unheard, ())
 
     def _measure(
         self, phase: Phase, site: Site, text: str, report: Report, findings: tuple[Finding, ...]
     ) -> Measurement:
-        log = Log()
+        """Start together with the fio of every other rank; one measurement of all of them.
+
+        A rank without jobs has an empty ``text``.
+        """
+        log, world = Log(), site.meeting
 
         def take(reading: Reading) -> None:
             log.add(reading)
-            report(reading.operations, reading.bytes)
+            report(*world.tell(reading.operations, reading.bytes))
 
         every = _SECOND if phase.runtime_ns >= 30 * _SECOND else _SECOND // 2
-        finished = tool.run(self._program, phase, site, text, take, every)
-        if said := outcome.last_words(finished):
-            findings += (Finding(code="tool_said", message=said.strip(" ()")),)
-        ran = ToolRun(
-            name=self.name, version=self.version() or "", command=finished.command, job=text
-        )
-        return measurement(log, site.host, ran, every, findings)
+        start = world.meet()
+        wait_until(start)
+        command: tuple[str, ...] = ()
+        if text:
+            finished = tool.run(self._program, phase, site, text, take, every)
+            command = finished.command
+            if said := outcome.last_words(finished):
+                findings += (Finding(code="tool_said", message=said.strip(" ()")),)
+        mine = Part(world.place.rank, site.host, start, log) if text else None
+        parts = [part for part in world.gather(mine) if part is not None]
+        if not parts:
+            return NOTHING
+        ran = ToolRun(name=self.name, version=self.version() or "", command=command, job=text)
+        return measurement(parts, ran, every, findings)
 
     def _lay_out(self, phase: Phase, site: Site, missing: list[str]) -> None:
         if missing:
             text = job.layout_file(phase, site.seed, missing)
             tool.run(self._program, phase, site, text, _unheard, _SECOND)
+
+
+def _seed(site: Site) -> int:
+    """Ranks draw their offsets from seeds of their own."""
+    rank = site.meeting.place.rank
+    return key(site.seed, rank) if rank else site.seed
 
 
 def _unheard(*counts: object) -> None:
@@ -130,7 +153,7 @@ def _misfit(phase: Phase) -> str | None:
             "fio renames no files: the sync policy commit is for save_shards",
         ),
         (
-            not all(job.is_plain(path) for path in job.paths(population)),
+            not all(job.is_plain(path) for path in job.paths(phase, range(population.files))),
             f"fio takes plain file names only, not {population.directory!r}",
         ),
     )

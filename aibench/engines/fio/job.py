@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from aibench.formats import files
-from aibench.model import CachePolicy, Finding, Operation, Order, Phase, Population, SyncPolicy
+from aibench.model import CachePolicy, Finding, Operation, Order, Phase, SyncPolicy
 
 #: What fio calls a direction of I/O, in job files and in its record.
 DIRECTIONS = {Operation.READ_BLOCKS: "read", Operation.WRITE_BLOCKS: "write"}
@@ -41,10 +41,11 @@ def is_plain(path: str) -> bool:
     return not any(part.startswith("-") for part in parts)  # fio reads "-" as standard input
 
 
-def paths(population: Population) -> tuple[str, ...]:
-    """Where the files of ``population`` lie in the workspace, one for each job."""
-    stem = population.directory
-    return tuple(f"{stem}/{files.path_of(population, i)}" for i in range(population.files))
+def paths(phase: Phase, slots: Sequence[int]) -> tuple[str, ...]:
+    """Where the files of the jobs ``slots`` lie in the workspace, moved as the phase says."""
+    population = phase.population
+    numbers = ((slot + phase.shift) % population.files for slot in slots)
+    return tuple(f"{population.directory}/{files.path_of(population, i)}" for i in numbers)
 
 
 def wraps(phase: Phase) -> bool:
@@ -74,8 +75,8 @@ def io_engine(phase: Phase, usable: Sequence[str]) -> tuple[str, int, tuple[Find
     return "psync", 1, (Finding(code="depth_not_kept", message=message),)
 
 
-def job_file(phase: Phase, seed: int, ioengine: str, depth: int) -> str:
-    """The job file of a measured phase."""
+def job_file(phase: Phase, seed: int, ioengine: str, depth: int, slots: Sequence[int]) -> str:
+    """The job file of a measured phase, with the jobs ``slots`` of it."""
     writes = phase.operation is Operation.WRITE_BLOCKS
     settings = [
         *_common(ioengine, depth, seed),
@@ -96,13 +97,13 @@ def job_file(phase: Phase, seed: int, ioengine: str, depth: int) -> str:
     if writes:
         settings += [("overwrite", 1), ("refill_buffers", 1)]
         settings += [("end_fsync", 1)] if phase.sync is SyncPolicy.END else []
-    return _text(settings, paths(phase.population))
+    return _text(settings, paths(phase, slots))
 
 
-def ceiling_file(phase: Phase, seed: int, depth: int, runtime_ns: int) -> str:
+def ceiling_file(phase: Phase, seed: int, depth: int, slots: Sequence[int], runtime_ns: int) -> str:
     """The same jobs with no I/O behind them: what fio and this machine can do at most."""
     drop = ("ioengine=", "direct=", "end_fsync=", "runtime=", "time_based=", "rate_")
-    lines = job_file(phase, seed, "null", depth).splitlines()
+    lines = job_file(phase, seed, "null", depth, slots).splitlines()
     kept = [line for line in lines if not line.startswith(drop)]
     bounds = ["ioengine=null", f"runtime={runtime_ns // 1000}us", "time_based=1"]
     return "\n".join([kept[0], *bounds, *kept[1:]]) + "\n"

@@ -54,38 +54,83 @@ class Log:
         )
         self._seen, self.last = bins, reading
 
-    def series(self, total: Reading, elapsed_ns: int, interval_ns: int, longest: int) -> Series:
-        """Cumulative counts, interpolated onto intervals that add up to the totals exactly.
+    @property
+    def began_ns(self) -> int:
+        """When the jobs began: the earliest that any reading allows, by our clock.
 
-        A reading comes late when a job is stuck, so its place in time is when it came. The start
-        of the jobs is the earliest that any reading allows: when it came, less its runtime.
-        Latencies of a span between two readings count in the interval of the span's middle.
+        A reading comes late when a job is stuck: it is when it came, less its runtime.
         """
-        count = max(math.ceil(elapsed_ns / interval_ns), 1)
-        start = min(span.at_ns - span.runtime_ns for span in self._spans)
-        ends = [min(max(span.at_ns - start, 0), elapsed_ns) for span in self._spans]
-        ends[-1] = elapsed_ns
-        edges = np.minimum(np.arange(count + 1, dtype=np.int64) * interval_ns, elapsed_ns)
-        done = np.interp(edges, [0, *ends], [0, *(span.completed for span in self._spans)])
-        operations = np.floor(done).astype(np.int64).tolist()
-        operations[-1] = total.operations
-        moved = [total.bytes * n // max(total.operations, 1) for n in operations]
-        recorders = [Recorder() for _ in range(count)]
-        for begin, end, span in zip([0, *ends[:-1]], ends, self._spans, strict=True):
+        return min(span.at_ns - span.runtime_ns for span in self._spans)
+
+    @property
+    def spans(self) -> tuple[_Span, ...]:
+        """What was done between readings, in order."""
+        return tuple(self._spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What the fio of a rank did, which was let go at ``start_ns`` on its clock."""
+
+    rank: int
+    host: str
+    start_ns: int
+    log: Log
+
+    @property
+    def last(self) -> Reading:
+        """Its last reading, which is there when it ended well."""
+        assert self.log.last is not None
+        return self.log.last
+
+    def late_ns(self, first_ns: int) -> int:
+        """How long after the first one its jobs began."""
+        return self.log.began_ns - self.start_ns - first_ns
+
+    def ends(self, first_ns: int, elapsed_ns: int) -> list[int]:
+        """When each of its spans ended, after the first began; the last ends with it all."""
+        begin = self.log.began_ns - self.late_ns(first_ns)
+        ends = [min(max(span.at_ns - begin, 0), elapsed_ns) for span in self.log.spans]
+        return [*ends[:-1], elapsed_ns]
+
+
+def _first(parts: Sequence[Part]) -> int:
+    """When the first of all began, after they were let go."""
+    return min(part.log.began_ns - part.start_ns for part in parts)
+
+
+def _series(parts: Sequence[Part], elapsed_ns: int, interval_ns: int, longest: int) -> Series:
+    """Cumulative counts, interpolated onto intervals that add up to the totals exactly.
+
+    Latencies of a span between two readings count in the interval of the span's middle.
+    """
+    count, first = max(math.ceil(elapsed_ns / interval_ns), 1), _first(parts)
+    edges = np.minimum(np.arange(count + 1, dtype=np.int64) * interval_ns, elapsed_ns)
+    done = np.zeros(count + 1)
+    recorders = [Recorder() for _ in range(count)]
+    for part in parts:
+        ends = part.ends(first, elapsed_ns)
+        completed = [span.completed for span in part.log.spans]
+        done += np.interp(edges, [0, *ends], [0, *completed])
+        for begin, end, span in zip([0, *ends[:-1]], ends, part.log.spans, strict=True):
             place = min((begin + end) // 2 // interval_ns, count - 1)
             if span.bins:
                 largest = min(bin_value(max(span.bins)[0]), longest)
                 smallest = min(bin_value(min(span.bins)[0]), largest)
                 recorders[place].add_bins(span.bins, 0, smallest, largest)
-        latencies = [recorder.freeze() for recorder in recorders]
-        return Series(
-            interval_ns=interval_ns,
-            operations=_steps(operations),
-            bytes=_steps(moved),
-            p50_ns=tuple(percentile(each, 0.5) for each in latencies),
-            p99_ns=tuple(percentile(each, 0.99) for each in latencies),
-            max_ns=tuple(each.max_ns for each in latencies),
-        )
+    total = sum(part.last.operations for part in parts)
+    moved = sum(part.last.bytes for part in parts)
+    operations = np.floor(done).astype(np.int64).tolist()
+    operations[-1] = total
+    latencies = [recorder.freeze() for recorder in recorders]
+    return Series(
+        interval_ns=interval_ns,
+        operations=_steps(operations),
+        bytes=_steps([moved * n // max(total, 1) for n in operations]),
+        p50_ns=tuple(percentile(each, 0.5) for each in latencies),
+        p99_ns=tuple(percentile(each, 0.99) for each in latencies),
+        max_ns=tuple(each.max_ns for each in latencies),
+    )
 
 
 def _steps(cumulative: Sequence[int]) -> tuple[int, ...]:
@@ -93,26 +138,32 @@ def _steps(cumulative: Sequence[int]) -> tuple[int, ...]:
 
 
 def measurement(
-    log: Log, host: str, tool: ToolRun, interval_ns: int, warnings: tuple[Finding, ...]
+    parts: Sequence[Part], tool: ToolRun, interval_ns: int, warnings: tuple[Finding, ...]
 ) -> Measurement:
-    """The measurement that fio's last reading is.
+    """The measurement that the last readings of the fio of each rank are.
 
     Time is that of the I/O with its fsync, without opening and laying out files. fio counts it
     in milliseconds. It releases all jobs together; only fio 3.36 and later say when each began.
     """
-    last = log.last
-    assert last is not None, "fio's last reading is there when it ended well"
-    workers = tuple(_worker(number, job, last, host) for number, job in enumerate(last.jobs))
+    first = _first(parts)
+    workers = tuple(
+        _worker(number, job, part, part.late_ns(first))
+        for number, (part, job) in enumerate(
+            (part, job) for part in parts for job in part.last.jobs
+        )
+    )
     elapsed = max((worker.end_ns for worker in workers), default=0)
-    whole = histogram(last.jobs)
+    jobs = tuple(job for part in parts for job in part.last.jobs)
+    whole = histogram(jobs)
+    operations = sum(part.last.operations for part in parts)
     series = None
     while elapsed >= _MOST_INTERVALS * interval_ns:
         interval_ns *= 10
-    if last.operations and elapsed:
-        series = log.series(last, elapsed, interval_ns, whole.max_ns or 0)
+    if operations and elapsed:
+        series = _series(parts, elapsed, interval_ns, whole.max_ns or 0)
     return Measurement(
-        operations=last.operations,
-        bytes=last.bytes,
+        operations=operations,
+        bytes=sum(part.last.bytes for part in parts),
         elapsed_ns=elapsed,
         first_done_ns=min((worker.end_ns for worker in workers), default=0),
         last_done_ns=elapsed,
@@ -121,15 +172,16 @@ def measurement(
         series=series,
         workers=workers,
         tool=tool,
-        warnings=warnings + _doubts(last, whole, elapsed),
+        warnings=warnings + _doubts(jobs, whole, elapsed),
     )
 
 
-def _worker(number: int, job: JobCounts, last: Reading, host: str) -> WorkerResult:
-    starts = [each.started_ns for each in last.jobs if each.started_ns is not None]
-    start = 0 if job.started_ns is None else job.started_ns - min(starts)
+def _worker(number: int, job: JobCounts, part: Part, late_ns: int) -> WorkerResult:
+    starts = [each.started_ns for each in part.last.jobs if each.started_ns is not None]
+    start = late_ns + (0 if job.started_ns is None else job.started_ns - min(starts))
     return WorkerResult(
-        host=host,
+        rank=part.rank,
+        host=part.host,
         process=number,
         thread=0,
         operations=job.operations,
@@ -141,16 +193,17 @@ def _worker(number: int, job: JobCounts, last: Reading, host: str) -> WorkerResu
     )
 
 
-def _doubts(last: Reading, whole: Histogram, elapsed_ns: int) -> tuple[Finding, ...]:
+def _doubts(jobs: Sequence[JobCounts], whole: Histogram, elapsed_ns: int) -> tuple[Finding, ...]:
     found = []
     if elapsed_ns < _CLOCK_FLOOR_NS:
         message = f"took {elapsed_ns / 10**6:g} ms, and fio's clock counts whole milliseconds"
         found.append(Finding(code="too_short", message=message))
-    if last.operations != whole.count:
-        message = f"fio counts {last.operations} operations, its histogram {whole.count}"
+    operations = sum(job.operations for job in jobs)
+    if operations != whole.count:
+        message = f"fio counts {operations} operations, its histogram {whole.count}"
         found.append(Finding(code="counts_differ", message=message))
-    idle = [job.name for job in last.jobs if job.operations == 0]
+    idle = [job.name for job in jobs if job.operations == 0]
     if idle:
-        message = f"{len(idle)} of {len(last.jobs)} jobs did no operation: {', '.join(idle[:5])}"
+        message = f"{len(idle)} of {len(jobs)} jobs did no operation: {', '.join(idle[:5])}"
         found.append(Finding(code="idle_jobs", message=message))
     return tuple(found)

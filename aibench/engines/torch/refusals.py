@@ -18,7 +18,7 @@ from aibench.units import format_size
 #: What every phase says, and what only says how an emulation is to behave.
 _COMMON = frozenset(
     {"name", "operation", "population", "processes", "cache", "reader", "python", "io_size",
-     "order", "runtime_ns", "measured"}
+     "order", "runtime_ns", "levels", "measured"}
 )  # fmt: skip
 #: What else is honoured, by operation.
 _HONOURED: Mapping[Operation, frozenset[str]] = {

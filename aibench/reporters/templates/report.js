@@ -15,6 +15,7 @@ const LIGHT = {
   NOT_TESTABLE_HERE: "#55616f", CONSISTENT: "#0b5cad", INCONSISTENT: "#8f3f86",
   INCONSISTENT_BOUND: "#8f3f86", claim: "#16202b", tolerance: "rgba(0,114,178,0.16)",
   window: "rgba(0,114,178,0.10)", cliff: "#b3311c",
+  heat: [[0, "#f4f8fc"], [1, "#6aa5d9"]],
 };
 const DARK = {
   ink: "#e8edf3", quiet: "#a3afbd", line: "#323d4a", card: "#1a212a",
@@ -23,6 +24,7 @@ const DARK = {
   NOT_TESTABLE_HERE: "#a3afbd", CONSISTENT: "#7cb8f5", INCONSISTENT: "#e39ac7",
   INCONSISTENT_BOUND: "#e39ac7", claim: "#e8edf3", tolerance: "rgba(86,180,233,0.22)",
   window: "rgba(86,180,233,0.14)", cliff: "#ff8f73",
+  heat: [[0, "#1b2530"], [1, "#2f6ea5"]],
 };
 const SYMBOLS = {
   MET: "circle", NOT_MET: "x", INCONCLUSIVE: "diamond", REFERENCE_ONLY: "circle-open",
@@ -36,8 +38,11 @@ const dark = window.matchMedia("(prefers-color-scheme: dark)");
 function painted(trace, theme) {
   const role = trace.role;
   const color = typeof role === "number" ? theme.repeats[role % theme.repeats.length] : theme[role];
-  const copy = { ...trace, type: "scatter" };
+  const copy = { type: "scatter", ...trace };
   delete copy.role;
+  if (copy.type === "heatmap") {
+    return { ...copy, colorscale: theme.heat, textfont: { color: theme.ink, size: 13 } };
+  }
   if (copy.line) copy.line = { ...copy.line, color };
   copy.marker = { ...copy.marker, color };
   if (SYMBOLS[role]) copy.marker.symbol = SYMBOLS[role];

@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from aibench.formats.files import path_of
 from aibench.formats.format import SampleReader, format_of
 from aibench.model import Accelerators, Phase
+from aibench.workers.cells import Present
 from aibench.workers.conductor import Conductor, Seat
 from aibench.workers.job import Job, Outcome, Progress, Run
 from aibench.workers.log import CAPACITY, Log
 from aibench.workers.loops.common import FOREVER, TELL_NS, blame, deadline_of, open_directory
 from aibench.workers.loops.samples import access_of, reading_of
+from aibench.workers.part import accelerators_of, slots_of
 from aibench.workers.share import dealt, dealt_files, epoch_seed, share_of_checkpoints
+from aibench.world import Place
 
 
 def samples_of(phase: Phase) -> int:
@@ -57,18 +60,23 @@ def share_asked(phase: Phase) -> float:
     return steps_asked(phase, asked) * asked.count * phase.batch / samples_of(phase)
 
 
-def conductor_of(phase: Phase, seed: int) -> Conductor | None:
-    """The timeline that all loaders of ``phase`` share; None where no accelerators are emulated."""
+def conductor_of(phase: Phase, seed: int, place: Place) -> Conductor | None:
+    """The timeline that the loaders of ``phase`` here share; None where none are emulated."""
     asked = phase.accelerators
     if asked is None:
         return None
     unending = phase.runtime_ns > 0
     steps = asked.steps if unending else steps_asked(phase, asked)
     saving, evaluation = phase.saving, phase.evaluation
+    present = Present(
+        accelerators=accelerators_of(phase, place),
+        ranks=slots_of(saving, place) if saving else (),
+        evaluators=slots_of(evaluation, place) if evaluation else (),
+    )
     conductor = Conductor(
         asked, seed, unending=unending, steps=steps,
-        checkpoints=saving.checkpoints if saving else 0, ranks=saving.slots if saving else 0,
-        evaluators=evaluation.slots if evaluation else 0, runtime_ns=phase.runtime_ns,
+        checkpoints=saving.checkpoints if saving else 0,
+        runtime_ns=phase.runtime_ns, present=present,
     )  # fmt: skip
     if asked.epochs > 1:
         conductor.divide(steps_of_epoch(phase, asked))

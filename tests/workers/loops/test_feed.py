@@ -30,6 +30,7 @@ from aibench.training import stalled, utilisation
 from aibench.workers.job import Job
 from aibench.workers.loops.feed import _Source, conductor_of, steps_asked, steps_of_epoch
 from aibench.workers.share import key
+from aibench.world import Place
 from tests import build
 from tests.engines.by_hand import site
 from tests.engines.files import site as files_site
@@ -220,7 +221,7 @@ class _Noting:
 
 def noted(phase: Phase, batches: int) -> list[list[int]]:
     """The samples in the first batches of each loader."""
-    conductor = conductor_of(phase, 1)
+    conductor = conductor_of(phase, 1, Place(rank=0, hosts=("here",)))
     assert conductor is not None
     found = []
     for slot in range(phase.slots):

@@ -1,0 +1,84 @@
+"""Who measures: this process alone, or all ranks that an MPI launcher has started."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aibench.cli.options import find_target
+from aibench.crew import Member
+from aibench.crew.joining import assembled
+from aibench.crew.survey import Look, Survey, facts
+from aibench.engine import Engine
+from aibench.errors import Refused
+from aibench.model import Finding, Launch, Target
+from aibench.probes import resources
+from aibench.workspace import Workspace
+from aibench.workspace.clean import clean_hosts
+from aibench.world import Alone, World, library, notes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """Who measures, and what they are: ``fleet`` is how many ranks each host has.
+
+    ``cpus`` are those of a rank, ``memory_bytes`` is what all may take together.
+    """
+
+    world: World
+    cpus: int
+    memory_bytes: int
+    fleet: tuple[int, ...] = (1,)
+    boots: str = ""
+    launch: Launch | None = None
+    remarks: tuple[Finding, ...] = ()
+
+    def member(
+        self,
+        workspace: Workspace,
+        target: Target,
+        engines: Mapping[str, Engine],
+        used: Sequence[str],
+        patience_ns: int,
+    ) -> Member:
+        """Rank 0, with all others at its side. `Refused` where they don't see the workspace."""
+        return assembled(self.world, workspace, target, engines, used, patience_ns, self.boots)
+
+    def leave(self, workspace: Workspace) -> None:
+        """Remove what the hosts left for each other; nothing more is asked of them."""
+        if self.world.place.size > 1:
+            notes(None)
+            clean_hosts(workspace)
+
+
+def alone() -> Party:
+    """This process measures alone."""
+    return Party(
+        world=Alone(os.uname().nodename),
+        cpus=resources.usable_cpus(),
+        memory_bytes=resources.available_memory(),
+    )
+
+
+def gathered(world: World, path: str, label: str | None, fstype: str | None) -> Party:
+    """All ranks of ``world``, on rank 0. `Refused` names the hosts that can't measure together."""
+    if world.place.size == 1:
+        return alone()
+    look = world.share(Look(path=path, label=label, fstype=fstype))
+    told = world.gather(facts(look, world, target_of))
+    survey = Survey(place=world.place, facts=tuple(told), clocks=world.clocks)
+    if problems := survey.refusals():
+        raise Refused("\n".join(problems))
+    return Party(
+        world=world,
+        cpus=survey.cpus,
+        memory_bytes=survey.memory_bytes,
+        fleet=survey.fleet,
+        boots=survey.boots,
+        launch=survey.launch(library()),
+        remarks=survey.remarks(),
+    )
+
+
+def target_of(look: Look) -> Target:
+    """The directory that a rank is to look for."""
+    return find_target(look.path, look.label, look.fstype)

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from aibench.cli import commands
-from aibench.clients.commands import LAUNCHER
+from aibench.clients.calls import LAUNCHER
 
 TOP = Path(__file__).parent.parent
 RECIPES = TOP / "recipes"

@@ -9,7 +9,7 @@ import pytest
 from aibench.clients import Answer, Ceiling, Client, Link, Need, Task, needs
 from aibench.clients.answers import _BEYOND
 from aibench.clients.bounds import ALONE, HEADROOM, PROOF
-from aibench.clients.commands import commands
+from aibench.clients.calls import calls
 from aibench.definition import library
 from aibench.definition.claims import load_claims
 from aibench.judge import gates, trials
@@ -262,7 +262,7 @@ def test_an_unknown_link_decides_nothing() -> None:
     need = needed("A3-04", unknown)[0]
     assert (need.clients, need.to_refute, need.data_bytes) == (None, None, None)
     assert [bound.what for bound in need.bounds] == ["harness"]
-    assert "N" in commands(need, None, None)[0]
+    assert "N" in calls(need, None, None)[0]
     assert {level.clients for level in needed("H3-03", unknown)[0].levels} == {None}
 
 
@@ -296,7 +296,7 @@ def test_more_never_takes_fewer() -> None:
 
 def test_command_lines() -> None:
     """Each kind of answer ends with the commands that test it, in their order."""
-    lines = {name: commands(needed(name)[0], "/mnt/x", "s.toml") for name in CATALOGUE}
+    lines = {name: calls(needed(name)[0], "/mnt/x", "s.toml") for name in CATALOGUE}
     assert lines["FC-01"] == lines["A3-07"] == ()
     (run,) = lines["A3-03"]
     assert run[:7] == ("mpirun", "-n", "12", "--hostfile", "hosts", "--bind-to", "none")
@@ -308,4 +308,4 @@ def test_command_lines() -> None:
     assert lines["H3-03"][1][2:6] == ("RUN-1", "RUN-2", "RUN-4", "RUN-8")
     assert "--rate" in lines["MT-05"][0]
     own_epochs = replace(CATALOGUE["IN-08"], baseline=Baseline(source=BaselineSource.FIRST_EPOCH))
-    assert "epochs=3" in commands(needed(own_epochs)[0], None, None)[0]
+    assert "epochs=3" in calls(needed(own_epochs)[0], None, None)[0]

@@ -15,7 +15,7 @@ _WRITER = "load-imagenet"
 Words = tuple[str, ...]
 
 
-def commands(need: Need, target: str | None, system: str | None) -> tuple[Words, ...]:
+def calls(need: Need, target: str | None, system: str | None) -> tuple[Words, ...]:
     """The commands in their order; none where nothing here would test the reading."""
     if need.answer in (Answer.NEVER, Answer.LACKING) or not need.tests:
         return ()

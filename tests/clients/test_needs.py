@@ -165,7 +165,7 @@ def test_scaling_along_other_axes() -> None:
                     interpretations=(Interpretation(id="own", value=0.9),))  # fmt: skip
         need = needed(claim)[0]
         assert [level.clients for level in need.levels] == clients
-        (run,) = commands(need, None, None)
+        (run,) = calls(need, None, None)
         name = {"clients": "hosts", "workers": "jobs"}[axis]
         assert run[run.index("--sweep") + 1] == f"{name}=1,2,4,8"
     slow = replace(CLIENT, link=Link(rate=10e9, source="test"))

@@ -18,6 +18,7 @@ from aibench.model import (
     Phase,
     Training,
 )
+from aibench.probes.delivered import growth, own_read_bytes
 from aibench.probes.together import condensed
 from aibench.surroundings import Meanwhile, Watch, evaluated_bytes
 from aibench.workers.loops import LOOPS
@@ -159,16 +160,20 @@ class Measure:
                 member.workspace, target, self.phase, self.looked, allow_drop=member.allow_drop
             )
         member.together()
+        before = own_read_bytes()
         meanwhile = Meanwhile(target) if watch else None
         with meanwhile or nullcontext():
             measured = member.engines[self.engine].run(self.phase, member.site(self.seed), report)
-        asked = world.share(_asked(self.phase, measured, place) if place.rank == 0 else None)
+        read = world.gather(growth(before, own_read_bytes()))
+        asked, beside = world.share(
+            (_asked(self.phase, measured, place), _beside(read, place)) if read else None
+        )
         mine = None
         if watch and meanwhile:
             mine = OnHost(
                 host=place.host,
                 ranks=place.beside,
-                evidence=watch.end(asked.get(place.host, 0)),
+                evidence=watch.end(asked.get(place.host, 0), beside[place.host]),
                 telemetry=meanwhile.telemetry and condensed(meanwhile.telemetry, len(place.names)),
                 nfs=meanwhile.nfs,
                 boot=dataset.boot() or None,
@@ -182,6 +187,18 @@ class Measure:
             hosts=tuple(host for host, _ in told if host is not None),
             doubts=tuple(dict.fromkeys(doubt for _, doubts in told for doubt in doubts)),
         )
+
+
+def _beside(read: Sequence[int | None], place: Place) -> dict[str, int | None]:
+    """What the ranks of each host, besides the first of them, caused to be read."""
+    found: dict[str, int | None] = dict.fromkeys(place.names, 0)
+    seen = set[str]()
+    for host, own in zip(place.hosts, read, strict=True):
+        if host in seen:
+            so_far = found[host]
+            found[host] = None if own is None or so_far is None else so_far + own
+        seen.add(host)
+    return found
 
 
 def _directories(phase: Phase) -> set[str]:

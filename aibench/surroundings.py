@@ -108,28 +108,24 @@ class Watch:
         message = f"opening files may be too fast: eviction here can't reach {eviction.beyond}"
         return (Finding(code="names_cached", message=message),)
 
-    def end(self, asked_bytes: int, beside: int | None = 0) -> Evidence | None:
+    def end(self, asked_bytes: int, own_bytes: int | None) -> Evidence | None:
         """The evidence of a read phase that asked for so many bytes here; None for the others.
 
-        ``beside`` is what the other ranks of this host caused to be read; None where that is not
-        known.
+        ``own_bytes`` are those that the workload's own processes on this host, of all its ranks,
+        caused to be read from block devices.
         """
         if self.phase.operation not in READS:
             return None
+        passed = self.counter.since(self.before)
         return classify(
             policy=self.phase.cache,
             target=self.target,
             asked_bytes=asked_bytes,
             residency=self.residency,
-            passed=self._passed(beside),
+            passed=passed._replace(own=own_bytes),
             counter=self.counter,
             eviction=self.eviction,
         )
-
-    def _passed(self, beside: int | None) -> delivered.Passed:
-        passed = self.counter.since(self.before)
-        known = passed.own is not None and beside is not None
-        return passed._replace(own=(passed.own or 0) + (beside or 0) if known else None)
 
 
 def _looked_at(fd: int, population: Population, seed: int) -> cache.Residency:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aibench.crew.orders import _beside
+from aibench.crew.orders import _by_host
 from aibench.crew.survey import Facts, Survey
 from aibench.world import Clock, Place
 from tests import build
@@ -109,8 +109,8 @@ def test_processors_of_a_rank() -> None:
     assert found.cpus == 2
 
 
-def test_what_ranks_beside_the_first_have_read() -> None:
-    """Reads of a host's other ranks are added up; where one is not known, nor is their sum."""
+def test_what_the_ranks_of_a_host_have_read() -> None:
+    """Reads of the ranks of a host are added up; where one is not known, nor is the sum."""
     place = Place(rank=0, hosts=("a", "b", "a", "b", "a"))
-    assert _beside([1, 2, 4, 8, 16], place) == {"a": 20, "b": 8}
-    assert _beside([1, None, 4, 8, None], place) == {"a": None, "b": 8}
+    assert _by_host([1, 2, 4, 8, 16], place) == {"a": 21, "b": 10}
+    assert _by_host([1, None, 4, 8, None], place) == {"a": None, "b": None}

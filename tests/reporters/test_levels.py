@@ -213,6 +213,7 @@ def test_the_page_has_chart_and_grid() -> None:
     grid = html.render(document(swept(GRID, shape), ()))
     assert "rand-read, read bandwidth, as a table</summary>" in grid
     assert grid.count('<a href="#levels-0">block, rand-read</a>') == 1
+    assert grid.count("<details><summary>All 6 phases one by one") == 1
     assert '"type":"heatmap"' in grid
 
 

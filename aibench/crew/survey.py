@@ -168,9 +168,9 @@ class Survey:
             share = each.online // self.place.hosts.count(each.host)
             if each.cpus < share:
                 message = (
-                    f"each rank on {each.host} may use {each.cpus} of {each.online} processors, and its "
-                    f"share would be {share}: where the launcher binds ranks, tell it not to "
-                    "(mpirun --bind-to none, srun --cpu-bind=none)"
+                    f"each rank on {each.host} may use {each.cpus} of {each.online} processors, "
+                    f"and its share would be {share}: where the launcher binds ranks, tell it not "
+                    "to (mpirun --bind-to none, srun --cpu-bind=none)"
                 )
                 return (Finding(code="bound_ranks", message=message),)
         return ()

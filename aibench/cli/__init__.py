@@ -76,7 +76,7 @@ _TOUCHING = frozenset({"run", "duel", "plan", "doctor", "check", "verify", "clea
 
 
 #: What several ranks do together; any other command is done by the first of them alone.
-_TOGETHER = "run"
+_TOGETHER = frozenset({"run", "plan", "duel", "check"})
 
 
 def main() -> None:
@@ -86,13 +86,13 @@ def main() -> None:
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     try:
         launch = launched(os.environ)
-        if launch is not None and command == _TOGETHER:
+        if launch is not None and command in _TOGETHER:
             require_mpi(launch)
     except AibenchError as error:
         if leads_host(os.environ):
             _complain(str(error), error.exit_code)
         sys.exit(error.exit_code)
-    if launch is not None and command == _TOGETHER:
+    if launch is not None and command in _TOGETHER:
         from aibench.cli.ranks import supervised_rank
 
         supervised_rank(launch, _main)

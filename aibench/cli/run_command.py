@@ -27,7 +27,6 @@ from aibench.judge import judge
 from aibench.model import Claim, RunRecord
 from aibench.probes import environment
 from aibench.units import parse_duration
-from aibench.world import here
 
 
 @click.command("run")
@@ -112,7 +111,7 @@ def command(
 def _whole_plan(target: str, given: dict[str, Any]) -> Asked:
     system = chosen_system(given["system"])
     place = find_target(target, given["label"], given["fstype"])
-    party = gathered(here(), target, given["label"], given["fstype"])
+    party = gathered(target, given["label"], given["fstype"])
     plan, engines = build_plan(place, given, cpus=party.cpus, fleet=party.fleet)
     return Asked(place, plan, engines, system, party=party)
 
@@ -123,7 +122,8 @@ def _rest(before: Resumed, target: str, fstype: str | None) -> Asked:
     place = find_target(target, record.target.label, fstype)
     engines = Engines()
     refuse_other(record, place, environment.environment(target=place), engines)
-    party = gathered(here(), target, record.target.label, fstype)
+    party = gathered(target, record.target.label, fstype)
+    party.refuse_other(record)
     return Asked(place, record.plan, engines, record.system, before, party=party)
 
 

@@ -4,7 +4,6 @@
 files have the same names. That of the distribution is used where there is one.
 """
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping

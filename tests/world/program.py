@@ -80,4 +80,4 @@ def _body() -> None:
 if __name__ == "__main__":
     launch = launched(os.environ)
     assert launch is not None
-    supervised_rank(launch, _body)
+    supervised_rank(launch, _body, lambda here: here.share(None)(here))

@@ -108,16 +108,21 @@ class Watch:
         message = f"opening files may be too fast: eviction here can't reach {eviction.beyond}"
         return (Finding(code="names_cached", message=message),)
 
-    def end(self, asked_bytes: int) -> Evidence | None:
-        """The evidence of a read phase that asked for so many bytes here; None for the others."""
+    def end(self, asked_bytes: int, own_bytes: int | None) -> Evidence | None:
+        """The evidence of a read phase that asked for so many bytes here; None for the others.
+
+        ``own_bytes`` are those that the workload's own processes on this host, of all its ranks,
+        caused to be read from block devices.
+        """
         if self.phase.operation not in READS:
             return None
+        passed = self.counter.since(self.before)
         return classify(
             policy=self.phase.cache,
             target=self.target,
             asked_bytes=asked_bytes,
             residency=self.residency,
-            passed=self.counter.since(self.before),
+            passed=passed._replace(own=own_bytes),
             counter=self.counter,
             eviction=self.eviction,
         )

@@ -162,11 +162,15 @@ def test_a_single_host_is_the_client() -> None:
 
 
 def test_hosts_of_one_kernel_are_one_client() -> None:
-    """Containers of one machine are one client for claims, whatever they are called."""
+    """Containers of one machine are one client for claims, whatever they are called.
+
+    In each sample the kernel of a host counts that it had then.
+    """
     apart = [on("n0"), on("n1")]
     assert hosts([sample(*apart)]) == 2
     assert hosts([sample(on("n0", boot="b"), on("n1", boot="b"))]) == 1
     assert hosts([sample(on("n0", boot=None), on("n1", boot=None))]) == 2
+    assert hosts([sample(on("n0", boot="b")), sample(on("n1", boot="b"))]) == 1
 
 
 def test_thousand_hosts_are_looked_at() -> None:

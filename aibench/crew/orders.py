@@ -18,6 +18,7 @@ from aibench.model import (
     Phase,
     Training,
 )
+from aibench.probes.delivered import growth, own_read_bytes
 from aibench.probes.together import condensed
 from aibench.surroundings import Meanwhile, Watch, evaluated_bytes
 from aibench.workers.loops import LOOPS
@@ -159,28 +160,30 @@ class Measure:
                 member.workspace, target, self.phase, self.looked, allow_drop=member.allow_drop
             )
         member.together()
-        meanwhile = Meanwhile(target) if watch else None
+        meanwhile, before = Meanwhile(target) if watch else None, own_read_bytes()
         with meanwhile or nullcontext():
             measured = member.engines[self.engine].run(self.phase, member.site(self.seed), report)
-        asked = world.share(_asked(self.phase, measured, place) if place.rank == 0 else None)
+        own = world.gather(growth(before, own_read_bytes()))
+        told = (_asked(self.phase, measured, place), _by_host(own, place)) if own else None
+        asked, caused = world.share(told)
         mine = None
         if watch and meanwhile:
             mine = OnHost(
                 host=place.host,
                 ranks=place.beside,
-                evidence=watch.end(asked.get(place.host, 0)),
+                evidence=watch.end(asked.get(place.host, 0), caused[place.host]),
                 telemetry=meanwhile.telemetry and condensed(meanwhile.telemetry, len(place.names)),
                 nfs=meanwhile.nfs,
                 boot=dataset.boot() or None,
                 device_id=target.device_id,
             )
-        told = world.gather((mine, watch.doubts() if watch else ()))
-        if not told:
+        found = world.gather((mine, watch.doubts() if watch else ()))
+        if not found:
             return None
         return Found(
             measured=measured,
-            hosts=tuple(host for host, _ in told if host is not None),
-            doubts=tuple(dict.fromkeys(doubt for _, doubts in told for doubt in doubts)),
+            hosts=tuple(host for host, _ in found if host is not None),
+            doubts=tuple(dict.fromkeys(doubt for _, doubts in found for doubt in doubts)),
         )
 
 
@@ -202,3 +205,12 @@ def _asked(phase: Phase, measured: Measurement, place: Place) -> dict[str, int]:
         moved[worker.host] += worker.bytes
     known = moved.total()
     return {host: whole * count // known for host, count in moved.items()} if known else {}
+
+
+def _by_host(own: Sequence[int | None], place: Place) -> dict[str, int | None]:
+    """What the ranks of each host caused to be read; None where one of them does not know."""
+    found: dict[str, int | None] = dict.fromkeys(place.names, 0)
+    for host, read in zip(place.hosts, own, strict=True):
+        before = found[host]
+        found[host] = None if before is None or read is None else before + read
+    return found

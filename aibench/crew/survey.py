@@ -168,8 +168,9 @@ class Survey:
             share = each.online // self.place.hosts.count(each.host)
             if each.cpus < share:
                 message = (
-                    f"the launcher binds each rank to {each.cpus} of the {each.online} processors "
-                    f"of {each.host}, where its share would be {share}: with mpirun, --bind-to none"
+                    f"each rank on {each.host} may use {each.cpus} of {each.online} processors, "
+                    f"and its share would be {share}: where the launcher binds ranks, tell it not "
+                    "to (mpirun --bind-to none, srun --cpu-bind=none)"
                 )
                 return (Finding(code="bound_ranks", message=message),)
         return ()

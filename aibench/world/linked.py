@@ -152,6 +152,7 @@ class Linked:
         offset, error = (self._clock.offset_ns, self._clock.error_ns)
         note = Note(
             rank=self.place.rank,
+            began_ns=(self._cells.signal_ns or lost_ns) - offset,
             lost_ns=lost_ns - offset,
             error_ns=error,
             signal=self._cells.signal,

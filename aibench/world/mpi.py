@@ -45,7 +45,8 @@ class MpiCarrier:
     def library(self) -> str:
         """The MPI library that is loaded, with its version."""
         told: str = self._mpi.Get_library_version()
-        return " ".join(told.partition(",")[0].split("\n")[0].split())
+        first = told.partition(",")[0].split("\n")[0].replace("Version:", "")
+        return " ".join(first.split())
 
     def send(self, rank: int, data: bytes) -> None:
         """Put ``data`` on its way to ``rank``; it must not be changed any more."""

@@ -201,7 +201,7 @@ def test_killed(tmp_path: Path) -> None:
         finished(process)
     assert stand.left_running() == []
     assert codes(stand.record()) == ["unfinished"]
-    assert stand.do("report", "last").code == 0
+    assert stand.ask("report", "last").code == 0
     partial = stand.do("verify", stand.target)
     assert partial.code == 3
     assert "not compared: it was never written to its end" in partial.out

@@ -37,7 +37,7 @@ def failed_well(stand: Stand, done: Done, code: str) -> None:
     record = stand.record()
     assert record.complete
     assert codes(record) == [code]
-    assert stand.do("report", "last").code == 0
+    assert stand.ask("report", "last").code == 0
     assert stand.left_running() == []
 
 

@@ -74,7 +74,7 @@ def test_stale(local: tuple[str, Done]) -> None:
     assert local[1].json["stale"] == {"before": "", "after": "ESTALE"}
 
 
-@pytest.mark.alone
+@pytest.mark.paced
 def test_bandwidth(limited: tuple[str, Done]) -> None:
     """Reads and writes of dd come at the bandwidth that the lab promises, within 3 %.
 
@@ -89,14 +89,14 @@ def test_bandwidth(limited: tuple[str, Done]) -> None:
     assert f"({promised} MB/s)" in done.promise
 
 
-@pytest.mark.alone
+@pytest.mark.paced
 def test_counters(limited: tuple[str, Done]) -> None:
     """The kernel's counters of the mount agree with the bytes that dd moved."""
     found = limited[1].json["bandwidth"]
     assert found["read_bytes"] == found["written_bytes"] == found["asked"]
 
 
-@pytest.mark.alone
+@pytest.mark.paced
 def test_remote_mount(remote: Done) -> None:
     """Over a wire, version, options and latency are as asked too."""
     fstype, source, options = remote.json["mountinfo"]
@@ -105,7 +105,7 @@ def test_remote_mount(remote: Done) -> None:
     assert remote.json["latency"] == pytest.approx({"ping": LATENCY_MS, "fio": LATENCY_MS}, rel=0.1)
 
 
-@pytest.mark.alone
+@pytest.mark.paced
 def test_remote_faults(remote: Done) -> None:
     """A server that is gone gives a soft mount EIO, one that hangs lets it wait; both return."""
     assert remote.json["stopped"] == {"before": "", "meanwhile": "EIO", "after": ""}

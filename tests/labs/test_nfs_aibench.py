@@ -14,7 +14,7 @@ from aibench.store import read
 from tests.labs import nfs
 
 SESSION = Path(__file__).with_name("nfs_session.py")
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.machine]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(10), pytest.mark.machine]
 
 
 class Session:
@@ -91,7 +91,7 @@ def session(request: pytest.FixtureRequest, begun: Begun) -> Session:
 
 def test_target(session: Session) -> None:
     """The target of a run on NFS names type, server, export and version, and no device."""
-    target = session.record("first").target
+    target = session.record("again").target
     four = session.version != "3"
     assert target.fstype == ("nfs4" if four else "nfs")
     assert target.source == ("127.0.0.1:/" if four else "127.0.0.1:/mnt/export")

@@ -25,7 +25,7 @@ from tests.labs.faults import Faulty, faultfs
 from tests.labs.test_mounts_aibench import left_running
 from tests.labs.tools import requires_fio, unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(15)]
 MOMENTS = int(os.environ.get("AIBENCH_MOMENTS", "1"))
 FILES = (
     *("-w", "load-4k", "-w", "metadata", "-w", "checkpoint-save", "--repeats", "1"),
@@ -129,7 +129,7 @@ def ended_well(blow: Blow, done: Done) -> RunRecord:
         assert len(codes(record)) == 1, told
         assert set(codes(record)) <= blow.codes, told
     if "the run failed" not in done.err:  # a run that says so has reported itself
-        assert blow.stand.do("report", path).code == 0
+        assert blow.stand.ask("report", path).code == 0
     assert left_running(blow.stand) == []
     return record
 

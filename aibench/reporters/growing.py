@@ -43,7 +43,12 @@ def _grows(curve: dict[str, Any]) -> Iterator[str]:
     found, axis = curve["scaling"], curve["axes"][0]
     first, last = found["smallest"]["printed"], found["largest"]["printed"]
     if axis["name"] == "hosts":
-        yield "each host brings workers of its own, so the load grows with them (weak scaling)"
+        weak = len({point["slots"] for point in curve["points"]}) > 1
+        yield (
+            "each host brings workers of its own, so the load grows with them (weak scaling)"
+            if weak
+            else "the same load is spread over more hosts (strong scaling)"
+        )
     verb = "grows" if found["low"] > 0 else "falls" if found["high"] < 0 else "changes"
     yield (
         f"from {first} to {last} it {verb} as {axis['name']} to the power {_exponent(found)}"

@@ -28,6 +28,8 @@ _PERCENTILES = ("latency_p50", "latency_p99")
 #: Warnings that say that the client was the limit, or may have been.
 _CLIENT = frozenset({"client_bound", "nic_bound", "busy_client", "run_queue", "steal"})
 _FEWEST_RUNS = 2
+#: States of the cache that say nothing.
+_UNKNOWN = (None, "unknown")
 
 Part = dict[str, Any]
 
@@ -126,17 +128,24 @@ def _runs(phase: Part, name: str) -> list[float]:
     """The figure in each repeat that is pooled: after a burst the sustained one."""
     figures: Mapping[str, Any] = {metric["name"]: metric["values"] for metric in phase["metrics"]}
     plain, sustained = figures.get(name, []), figures.get(f"sustained_{name}", [])
-    counted = [n for n, sample in enumerate(phase["samples"]) if sample["counts"]]
-    states = [_state(phase["samples"][n]) for n in counted]
-    wanted = "cold" if "cold" in states else next(iter(states), None)
-    kept = [n for n, state in zip(counted, states, strict=True) if state == wanted]
+    wanted = _state(phase)
+    kept = [
+        n for n, sample in enumerate(phase["samples"])
+        if sample["counts"] and _state_of(sample) == wanted
+    ]  # fmt: skip
     values = [
         sustained[n] if sustained and sustained[n] is not None else plain[n] for n in kept if plain
     ]
     return [value for value in values if value is not None]
 
 
-def _state(sample: Part) -> str | None:
+def _state(phase: Part) -> str | None:
+    """What the caches held in the repeats that are pooled (`metrics.of_one_state`)."""
+    states = [_state_of(sample) for sample in phase["samples"] if sample["counts"]]
+    return "cold" if "cold" in states else next(iter(states), None)
+
+
+def _state_of(sample: Part) -> str | None:
     evidence = sample["evidence"]
     return str(evidence["state"]) if evidence else None
 
@@ -148,9 +157,10 @@ def _point(phase: Part, runs: Sequence[float], metric: Part) -> Part:
         "phase": phase["name"],
         "levels": {level["name"]: level["value"] for level in phase["levels"]},
         "printed": {level["name"]: level["printed"] for level in phase["levels"]},
+        "slots": phase["asked"]["processes"] * phase["asked"]["threads"],
         "estimate": found,
         "client_bound": bool(codes & _CLIENT),
-        "cache_state": phase["cache_state"] if phase["reads"] else None,
+        "cache_state": _state(phase) if phase["reads"] else None,
     }
 
 
@@ -162,7 +172,8 @@ def _missing(curve: Part, runs: Mapping[int, Sequence[float]]) -> str:
         return f"growth takes {_FEWEST_RUNS} repeats that count at each level (--repeats)"
     if min(min(values) for values in runs.values()) <= 0:
         return "at a level nothing was done"
-    states = dict.fromkeys(str(point["cache_state"]) for point in curve["points"])
+    found = dict.fromkeys(point["cache_state"] for point in curve["points"])
+    states = [state for state in found if state not in _UNKNOWN]
     if len(states) > 1:
         return f"the caches were {' at some levels and '.join(states)} at others: not one curve"
     return ""
@@ -210,6 +221,13 @@ def _law(runs: Mapping[int, Sequence[float]]) -> Part | None:
 def _notes(curve: Part, found: scaling.Scaling) -> Iterator[Part]:
     """What makes a curve look steeper or flatter than the storage is."""
     name = curve["axes"][0]["name"]
+    unknown = [p["printed"][name] for p in curve["points"] if p["cache_state"] == "unknown"]
+    if 0 < len(unknown) < len(curve["points"]):
+        yield {
+            "code": "cache_unknown",
+            "message": f"at {name}={', '.join(unknown)} it is not known what the caches held, and "
+            "at other levels it is: these may not be of one curve",
+        }
     bound = sorted(p["levels"][name] for p in curve["points"] if p["client_bound"])
     smallest = found.levels[0].n
     if len(bound) == len(curve["points"]):

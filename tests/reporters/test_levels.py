@@ -126,12 +126,25 @@ def test_a_client_bound_level_is_named() -> None:
     assert "the client" not in told(run)
 
 
+def test_hosts_tell_whether_the_load_grows_with_them() -> None:
+    """Where each host brings its workers that is weak scaling; with the same work it is strong."""
+    run = swept({"hosts": (1, 2, 4)}, lambda n: 1e8 * n)
+    assert "the same load is spread over more hosts (strong scaling)" in told(run)
+    phases = (replace(p, processes=p.levels[0].value) for p in run.plan.stages[0].phases)
+    stage = replace(run.plan.stages[0], phases=tuple(phases))
+    grown = replace(run, plan=replace(run.plan, stages=(stage,)))
+    assert "so the load grows with them (weak scaling)" in told(grown)
+
+
 def test_levels_from_other_caches_are_not_one_curve() -> None:
     """Where one level came from memory and the others from storage, no line goes through both."""
     run = swept({"jobs": (1, 2, 4)}, law)
     warm = changed(run, "=2", evidence=build.evidence(state=CacheState.WARM))
     assert lead(warm)["scaling"] is None
     assert "the caches were cold at some levels and warm at others" in told(warm)
+    unknown = changed(run, "=2", evidence=build.evidence(state=CacheState.UNKNOWN))
+    assert lead(unknown)["scaling"] is not None
+    assert "at jobs=2 it is not known what the caches held" in told(unknown)
 
 
 def test_the_chart_stays_within_what_was_tested() -> None:

@@ -90,7 +90,7 @@ class Stand:
             return finished(process)
 
     def ask(self, *arguments: str | Path) -> Done:
-        """As `do`, but within this process, for a command that only reads: it starts sooner."""
+        """As `do`, but within this process, where a process is not the point: it starts sooner."""
         out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
         code = 0
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):

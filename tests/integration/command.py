@@ -32,7 +32,10 @@ FILES = (
     *("--set", "scale=1e-4"),
 )
 BLOCK = ("-w", "block", "--set", "file_size=8MiB", "--set", "runtime=300ms", "--set", "jobs=1")
-NAMES = ("-w", "metadata", "--set", "metadata.files=200", "--set", "directories=4")
+NAMES = (
+    *("-w", "metadata", "--set", "metadata.files=200", "--set", "directories=4"),
+    *("--set", "metadata.workers=2"),
+)
 
 
 @dataclass(frozen=True)

@@ -82,3 +82,10 @@ def test_every_test_has_its_part() -> None:
         for has in combinations(marks, count):
             chosen = [part.evaluate(lambda name, **_: name in has) for part in parts]  # noqa: B023
             assert sum(chosen) == 1, has
+
+
+def test_tests_of_labs_are_where_they_are_looked_for() -> None:
+    """What `scripts/test` looks for in tests/labs only is nowhere else."""
+    mark = re.compile(r"pytest\.mark\.(machine|paced)\b")
+    marked = {path for path in (TOP / "tests").rglob("*.py") if mark.search(path.read_text())}
+    assert {path.parent for path in marked} == {TOP / "tests" / "labs"}

@@ -32,7 +32,10 @@ FILES = (
     *("--set", "scale=1e-4"),
 )
 BLOCK = ("-w", "block", "--set", "file_size=8MiB", "--set", "runtime=300ms", "--set", "jobs=1")
-NAMES = ("-w", "metadata", "--set", "metadata.files=200", "--set", "directories=4")
+NAMES = (
+    *("-w", "metadata", "--set", "metadata.files=200", "--set", "directories=4"),
+    *("--set", "metadata.workers=2"),
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Stand:
             return finished(process)
 
     def ask(self, *arguments: str | Path) -> Done:
-        """As `do`, but within this process, for a command that only reads: it starts sooner."""
+        """As `do`, but within this process, where a process is not the point: it starts sooner."""
         out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
         code = 0
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):

@@ -300,8 +300,8 @@ def test_odd_target_names(tmp_path: Path, name: str) -> None:
     assert done.code == 0, done.err
     assert stand.record().target.path == str(target)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted({name, "results"})
-    assert stand.do("verify", target).code == 0
-    assert stand.do("clean", target).code == 0
+    assert stand.ask("verify", target).code == 0
+    assert stand.ask("clean", target).code == 0
 
 
 def test_without_fio(tmp_path: Path) -> None:

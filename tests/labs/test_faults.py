@@ -19,9 +19,9 @@ RATE = 20_000_000
 STALE = {"errno": "ESTALE"}
 
 
-def filled(faulty: Faulty) -> Path:
+def filled(faulty: Faulty, size: int = len(CONTENT)) -> Path:
     """A file that was there before, so that nothing of it is cached."""
-    (faulty.source / "file").write_bytes(CONTENT)
+    (faulty.source / "file").write_bytes(CONTENT[:size])
     return faulty.path / "file"
 
 
@@ -119,7 +119,7 @@ def test_error_rate() -> None:
 def test_short_read() -> None:
     """A short read returns half, and who reads on gets every byte right."""
     with faultfs(direct_io=True) as faulty:
-        file = filled(faulty)
+        file = filled(faulty, 2**20)
         faulty.ask(short_read=1)
         done = tool(
             "strace", "-e", "trace=read", "dd", f"if={file}", "of=/dev/null", "bs=64k", "count=1"

@@ -182,7 +182,7 @@ def test_known_device(tmp_path: Path, fstype: str) -> None:
         assert evidence_states(stand.record()) == {CacheState.COLD}
 
 
-@pytest.mark.paced
+@pytest.mark.alone
 @unless(faults.missing())
 def test_known_latency(tmp_path: Path) -> None:
     """The delay of each open is what is reported, within 10 %."""

@@ -74,7 +74,7 @@ def test_stale(local: tuple[str, Done]) -> None:
     assert local[1].json["stale"] == {"before": "", "after": "ESTALE"}
 
 
-@pytest.mark.paced
+@pytest.mark.alone
 def test_bandwidth(limited: tuple[str, Done]) -> None:
     """Reads and writes of dd come at the bandwidth that the lab promises, within 3 %.
 
@@ -89,7 +89,7 @@ def test_bandwidth(limited: tuple[str, Done]) -> None:
     assert f"({promised} MB/s)" in done.promise
 
 
-@pytest.mark.paced
+@pytest.mark.alone
 def test_counters(limited: tuple[str, Done]) -> None:
     """The kernel's counters of the mount agree with the bytes that dd moved."""
     found = limited[1].json["bandwidth"]

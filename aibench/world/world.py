@@ -40,6 +40,19 @@ class Place:
         return tuple(dict.fromkeys(self.hosts))
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many ranks each host has, in the order of `names`."""
+        return dict(Counter(self.hosts))
+
+    @property
+    def leaders(self) -> dict[str, int]:
+        """The first rank of each host, in the order of `names`."""
+        found: dict[str, int] = {}
+        for rank, host in enumerate(self.hosts):
+            found.setdefault(host, rank)
+        return found
+
+    @property
     def leads(self) -> bool:
         """Whether this is the first rank of its host: the one that acts for the host as a whole."""
         return self.hosts.index(self.host) == self.rank
@@ -47,12 +60,12 @@ class Place:
     @property
     def beside(self) -> int:
         """How many ranks this rank's host has, this one among them."""
-        return Counter(self.hosts)[self.host]
+        return self.hosts.count(self.host)
 
     def ranks_of(self, hosts: int = 0) -> int:
         """How many ranks the first so many hosts have; all of them with 0."""
-        first = self.names[:hosts] if hosts else self.names
-        return sum(host in first for host in self.hosts)
+        counts = list(self.counts.values())
+        return sum(counts[:hosts] if hosts else counts)
 
     @property
     def turn(self) -> int:

@@ -17,14 +17,29 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from aibench.crew.orders import Measure
+from aibench.definition import library
+from aibench.definition.claims import load_claims
 from aibench.definition.workloads import find_workload
 from aibench.engine import Site
 from aibench.engines.harvest import Harvest, harvest, joined
 from aibench.engines.null import NullEngine
 from aibench.engines.pooled import collect
-from aibench.model import CachePolicy, Environment, Phase, Plan, RunRecord, Sample
+from aibench.judge import judge
+from aibench.model import (
+    CachePolicy,
+    CacheState,
+    Environment,
+    Evidence,
+    OnHost,
+    Phase,
+    Plan,
+    RunRecord,
+    Sample,
+    Telemetry,
+)
 from aibench.planner import Options, make_plan
 from aibench.probes import mounts
+from aibench.probes.together import condensed, together
 from aibench.reporters.document import document
 from aibench.reporters.html import render as html
 from aibench.reporters.terminal import render as terminal
@@ -42,6 +57,8 @@ Found = dict[str, float]
 Cell = Callable[[int, argparse.Namespace, str], Found]
 
 _SEED, _FILE = 7, 114_660
+#: What the telemetry of a client tells one by one.
+_CORES = 32
 #: Files that a worker reads in a second, as a network mount has it.
 _RATE = 2000
 #: Checkpoints are of no more ranks.
@@ -165,16 +182,45 @@ def gather(size: int, given: argparse.Namespace, directory: str) -> Found:
     return measured(size, given, directory)[2]
 
 
+def on_host(number: int, hosts: int, seconds: int) -> OnHost:
+    """What one of so many hosts saw during a phase of so many seconds."""
+    random = np.random.default_rng(number)
+    ends = tuple((second + 1) * 10**9 for second in range(seconds))
+    names = [f"cpu.core.{core}.busy_share" for core in range(_CORES)]
+    names += [f"nic.eth0.{name}_rate" for name in ("in_bytes", "out_bytes", "in", "out", "drops")]
+    series = {name: tuple(random.random(seconds).tolist()) for name in names}
+    seen = Telemetry(ends_ns=ends, series=series, cost_ns=10**6, watched_ns=seconds * 10**9)
+    asked = seconds * _RATE * _FILE
+    cold = Evidence(
+        state=CacheState.COLD, reason="as asked", asked_bytes=asked, resident_share=0.0,
+        resident_files=64, files=64, resident_method="cachestat", delivered_bytes=asked,
+        delivered_source="nfs", eviction="dropped",
+    )  # fmt: skip
+    return OnHost(
+        host=f"host-{number:05d}", ranks=1, evidence=cold, telemetry=condensed(seen, hosts),
+        boot=f"boot-{number}", device_id="0:40",
+    )  # fmt: skip
+
+
+def judged(record: RunRecord) -> None:
+    """Hold a record against all shipped claims."""
+    claims = tuple(claim for path in library.files("claims") for claim in load_claims(path))
+    judge(record, claims, None)
+
+
 def report(size: int, given: argparse.Namespace, directory: str) -> Found:
-    """A record with one sample of so many ranks: written, read, told on a terminal, as a page."""
+    """A record with one sample of so many ranks: written, read, told in two ways, and judged."""
     short = argparse.Namespace(**{**vars(given), "seconds": 2})
     plan, sample, _ = measured(size, short, directory)
+    hosts = tuple(on_host(number, size, given.seconds) for number in range(size))
+    begun = time.perf_counter()
+    sample = replace(sample, hosts=hosts, evidence=together(hosts, CachePolicy.COLD))
     record = RunRecord(
         run_id="scale", started_at="2026-11-21T12:00:00Z", aibench_version="0", command=(),
         plan=plan, target=mounts.describe(directory), environment=Environment(key={}, metadata={}),
         engines={"null": "0"},
     )  # fmt: skip
-    times = [time.perf_counter()]
+    times = [begun, time.perf_counter()]
     writer = Writer(directory, record)
     writer.add(sample)
     writer.finish()
@@ -186,7 +232,9 @@ def report(size: int, given: argparse.Namespace, directory: str) -> Found:
     times.append(time.perf_counter())
     page = html(found)
     times.append(time.perf_counter())
-    names = ("write", "read", "terminal", "page")
+    judged(again)
+    times.append(time.perf_counter())
+    names = ("evidence", "write", "read", "terminal", "page", "judge")
     taken = {f"{n}_seconds": b - a for n, (a, b) in zip(names, pairwise(times), strict=True)}
     sizes = {"record_bytes": os.path.getsize(writer.path), "text_bytes": len(text),
              "page_bytes": len(page)}  # fmt: skip

@@ -160,6 +160,18 @@ def test_the_chart_stays_within_what_was_tested() -> None:
     assert all(end > 0 for end in (*spread["array"], *spread["arrayminus"]))
 
 
+@pytest.mark.parametrize("power", [0.01, 0.2, 1.0, 3.0])
+def test_a_chart_has_ticks_to_read(power: float) -> None:
+    """However flat or steep the growth is, three to twelve ticks lie within the values."""
+    figure = growing.chart(lead(swept({"jobs": (2, 4, 8)}, lambda n: 1e8 * n**power, repeats=2)))
+    assert figure is not None
+    axis = figure["layout"]["yaxis"]
+    shown = [y for trace in figure["data"] for y in trace["y"]]
+    inside = [tick for tick in axis["tickvals"] if min(shown) * 0.9 <= tick <= max(shown) * 1.1]
+    assert 3 <= len(inside) <= 12
+    assert len(axis["tickvals"]) == len(axis["ticktext"])
+
+
 def test_two_settings_make_a_grid() -> None:
     """Each pair of levels is a cell with its value; the setting with fewer levels has columns."""
     run = swept(GRID, shape, sigma=0.001)

@@ -64,6 +64,14 @@ def test_growth_has_an_exponent_efficiencies_and_a_knee() -> None:
     assert "bends: one power does not describe it" in told(run)
 
 
+def test_a_time_has_an_exponent_and_no_efficiency() -> None:
+    """How a latency changes over the levels is told as well, in the document."""
+    curves = workload(swept({"jobs": (1, 2, 4, 8)}, lambda n: 1e8))["sweep"]["curves"]
+    slower = next(curve for curve in curves if curve["metric"] == "latency_p99")
+    assert slower["scaling"]["exponent"] == pytest.approx(1, abs=0.05)
+    assert (slower["leads"], slower["scaling"]["efficiency"]) == (False, None)
+
+
 def test_the_law_of_scalability_takes_six_levels() -> None:
     """From six levels on the chart has the curve of the law; below it has none."""
     curve = lead(swept({"jobs": SIX}, law))

@@ -9,6 +9,8 @@ from aibench.reporters.figures import Figure, escape, scaled
 from aibench.reporters.levels import KNEE
 from aibench.stats.usl import Usl
 
+#: Where the largest value is less than so many times the smallest, ticks stand evenly.
+_NARROW = 10
 #: Points of a fitted line.
 _STEPS = 40
 
@@ -108,7 +110,7 @@ def chart(curve: dict[str, Any]) -> Figure | None:
     axis = curve["axes"][0]
     points = [p for p in curve["points"] if p["estimate"] and p["estimate"]["typical"]]
     points.sort(key=lambda point: point["levels"][axis["name"]])
-    if len(points) < 2:
+    if len(points) < 2 or curve["unit"] not in ("B/s", "op/s"):
         return None
     measured, ends = _measured(points, axis["name"])
     lines = [measured, *_lines(curve, measured)]
@@ -172,10 +174,21 @@ def _lines(curve: dict[str, Any], measured: Figure) -> Iterator[Figure]:
 def _ticks(lines: list[Figure]) -> dict[str, Any]:
     """Round values on a logarithmic axis, few enough to be read."""
     values = [y for line in lines for y in line["y"] if y]
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    steps = (1, 2, 5) if high - low <= 3 else (1,)
-    ticks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
-    return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    least, most = min(values), max(values)
+    if most < _NARROW * least:
+        step = _round((most - least) / 3 or most)
+        ticks = [n * step for n in range(math.floor(least / step), math.ceil(most / step) + 1)]
+    else:
+        low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
+        steps = (1, 2, 5) if high - low <= 3 else (1,)
+        ticks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
+    return {"tickvals": ticks, "ticktext": [f"{tick:.6g}" for tick in ticks]}
+
+
+def _round(step: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten that is no larger."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return power * next(factor for factor in (5, 2, 1) if factor * power <= step or factor == 1)
 
 
 def _line(name: str, role: int | str, dash: str, x: list[float], y: list[float]) -> Figure:

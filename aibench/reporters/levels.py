@@ -1,8 +1,9 @@
 """The part of the document about a sweep: each figure over its levels, and how it grows.
 
-Growth is told over one axis of at least three levels: the exponent with its interval. Where the
-axis counts what works at the same time, there is an efficiency at each level as well, the level up
-to which it is kept, and from six levels on the law of scalability, for the chart alone.
+Growth is told over one axis of at least three levels: of rates and times the exponent with its
+interval. Where the axis counts what works at the same time, rates have an efficiency at each level
+as well, the level up to which it is kept, and from six levels on the law of scalability, for the
+chart alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from aibench.stats.intervals import estimate
 
 #: Settings of which twice as many could do twice as much.
 PARALLEL = frozenset(
-    {"workers", "threads", "jobs", "loaders", "accelerators", "hosts", "ranks", "processes",
+    {"workers", "threads", "jobs", "loaders", "accelerators", "hosts", "ranks",
      "random_depth", "sequential_depth"}
 )  # fmt: skip
 #: Up to where this share of the smallest level's rate for each unit is kept, growth is worth it.
@@ -99,7 +100,7 @@ def _curve(question: str, phases: Sequence[Part], metric: Part, *, leads: bool) 
         "usl": None,
         "notes": [],
     }
-    if metric["unit"] in _RATES and len(axes) == 1:
+    if metric["unit"] in (*_RATES, "ns") and len(axes) == 1:
         by_level = {phase["levels"][0]["value"]: runs[phase["name"]] for phase in phases}
         curve["why_missing"] = _missing(curve, by_level)
         if not curve["why_missing"]:
@@ -195,7 +196,7 @@ def _grow(curve: Part, runs: Mapping[int, Sequence[float]]) -> None:
         "surely": None,
         "at_most": None,
     }
-    if axis["parallel"]:
+    if axis["parallel"] and curve["unit"] in _RATES:
         curve["scaling"]["efficiency"] = [
             {"level": step.n, **{name: quantity(getattr(step, name), "share")
                                  for name in ("efficiency", "low", "high")}}
@@ -249,7 +250,7 @@ def _notes(curve: Part, found: scaling.Scaling) -> Iterator[Part]:
             "message": f"at {name}={', '.join(beyond)} the client may have been the limit, and not "
             "the storage: it may grow further",
         }
-    if curve["axes"][0]["parallel"] and found.low > SUPERLINEAR:
+    if curve["scaling"]["efficiency"] and found.low > SUPERLINEAR:
         yield {
             "code": "superlinear",
             "message": "more than in proportion: something else held the small levels up",

@@ -64,6 +64,14 @@ def test_growth_has_an_exponent_efficiencies_and_a_knee() -> None:
     assert "bends: one power does not describe it" in told(run)
 
 
+def test_a_time_has_an_exponent_and_no_efficiency() -> None:
+    """How a latency changes over the levels is told as well, in the document."""
+    curves = workload(swept({"jobs": (1, 2, 4, 8)}, lambda n: 1e8))["sweep"]["curves"]
+    slower = next(curve for curve in curves if curve["metric"] == "latency_p99")
+    assert slower["scaling"]["exponent"] == pytest.approx(1, abs=0.05)
+    assert (slower["leads"], slower["scaling"]["efficiency"]) == (False, None)
+
+
 def test_the_law_of_scalability_takes_six_levels() -> None:
     """From six levels on the chart has the curve of the law; below it has none."""
     curve = lead(swept({"jobs": SIX}, law))
@@ -158,6 +166,18 @@ def test_the_chart_stays_within_what_was_tested() -> None:
     assert figure["layout"]["yaxis"]["title"]["text"] == "GB/s"
     spread = figure["data"][0]["error_y"]
     assert all(end > 0 for end in (*spread["array"], *spread["arrayminus"]))
+
+
+@pytest.mark.parametrize("power", [0.01, 0.2, 1.0, 3.0])
+def test_a_chart_has_ticks_to_read(power: float) -> None:
+    """However flat or steep the growth is, three to twelve ticks lie within the values."""
+    figure = growing.chart(lead(swept({"jobs": (2, 4, 8)}, lambda n: 1e8 * n**power, repeats=2)))
+    assert figure is not None
+    axis = figure["layout"]["yaxis"]
+    shown = [y for trace in figure["data"] for y in trace["y"]]
+    inside = [tick for tick in axis["tickvals"] if min(shown) * 0.9 <= tick <= max(shown) * 1.1]
+    assert 3 <= len(inside) <= 12
+    assert len(axis["tickvals"]) == len(axis["ticktext"])
 
 
 def test_two_settings_make_a_grid() -> None:

@@ -14,6 +14,7 @@ from aibench.model import (
     Phase,
     Sample,
     Target,
+    Telemetry,
     Why,
     WorkerResult,
 )
@@ -25,7 +26,7 @@ BUSY, IDLE = {"cpu__busy_share": 0.97}, {"cpu__busy_share": 0.2}
 
 def on(name: str, cpu: dict[str, float] | None = None, **changes: Any) -> OnHost:
     """A host with so busy processors."""
-    return build.on_host(name, telemetry=telemetry(**cpu or IDLE), **changes)
+    return build.on_host(name, **{"telemetry": telemetry(**cpu or IDLE)} | changes)
 
 
 def sample(*seen: OnHost, cpu: float = 0.1, moved: int = 1_024_000, **changes: Any) -> Sample:
@@ -114,6 +115,16 @@ def test_network_card_of_a_host() -> None:
     assert "eth0 of host n1 carried 1.20 GB/s" in told(given, share())["nic_bound"]
     assert "nic_bound" not in told(given, share(), n1={"nic": "other"})
     assert told(sample(on("n0"), on("n1")), share()) == {}
+
+
+def test_long_intervals_of_many_hosts() -> None:
+    """A long interval that began a little before the phase counts, one much before does not."""
+    for late, limited in ((SECOND // 100, False), (SECOND // 5, True)):
+        seen = Telemetry(
+            ends_ns=(SECOND // 2 + late, SECOND + late), series={"cpu.busy_share": (0.1, 0.97)},
+            cost_ns=1, watched_ns=SECOND + late,
+        )  # fmt: skip
+        assert ("client_bound" in told(sample(on("n0"), on("n1", telemetry=seen)))) == limited
 
 
 def test_impossible_on_one_host() -> None:

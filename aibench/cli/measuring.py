@@ -110,7 +110,9 @@ class Session:
         member = asked.party.member(
             workspace, asked.target, asked.engines, self._used(), patience_ns
         )
-        runner = Runner(member=member, environment=client, listen=progress)
+        runner = Runner(
+            member=member, environment=client, listen=progress, launch=asked.party.launch
+        )
         try:
             with closing(runner.run(self.asked.plan, kept)) as samples:
                 yield from samples

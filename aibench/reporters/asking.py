@@ -27,7 +27,7 @@ def asked(phase: dict[str, Any]) -> str:
     if phase["writes"]:
         parts.append(_SYNC[settings["sync"]])
     if settings["shift"]:
-        parts.append("read by another process than the writer")
+        parts.append("read by other processes than the writers")
     if settings.get("hosts"):
         parts.append(f"by {counted(settings['hosts'], 'host')}")
     if settings["runtime_ns"]:

@@ -10,11 +10,12 @@ import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from aibench.errors import RankFailed
 from aibench.world.carrier import Carrier, frames
 from aibench.world.frames import Frame, Kind
-from aibench.world.world import Clock
+from aibench.world.world import Clock, Place, spots
 
 _EXCHANGES = 20
 #: Where all of them were slow, as on cores that others use, there are more for so long: for one
@@ -33,8 +34,7 @@ class Welcome:
     On rank 0 also the clocks of all, what tells their kernels apart, by rank, and the MPI library.
     """
 
-    rank: int
-    hosts: tuple[str, ...]
+    place: Place
     clock: Clock
     clocks: tuple[Clock, ...] = ()
     kernels: tuple[str, ...] = ()
@@ -74,10 +74,10 @@ def gather_ranks(
         clocks.append(_clock(carrier, rank, patience_ns))
     ordered = [arrivals[rank] for rank in range(carrier.size)]
     hosts, kernels = told_apart(ordered), tuple(each.kernel for each in ordered)
-    for rank in range(1, carrier.size):
-        body = pickle.dumps(Welcome(rank, hosts, clocks[rank]))
+    for rank, spot in islice(enumerate(spots(hosts)), 1, None):
+        body = pickle.dumps(Welcome(spot, clocks[rank]))
         carrier.send(rank, Frame(Kind.WELCOME, body=body).packed())
-    return Welcome(0, hosts, clocks[0], tuple(clocks), kernels)
+    return Welcome(Place(rank=0, hosts=hosts), clocks[0], tuple(clocks), kernels)
 
 
 def _until(

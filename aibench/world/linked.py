@@ -15,7 +15,6 @@ from aibench.world.cells import Cells
 from aibench.world.frames import Frame, Kind, Wire
 from aibench.world.lastwords import Note
 from aibench.world.switchboard import TIMES
-from aibench.world.world import Place
 
 if TYPE_CHECKING:
     from aibench.world.gathering import Welcome
@@ -48,7 +47,7 @@ class Linked:
         self._await(lambda: bool(self._welcomes))
         self._is_joined = True
         welcome: Welcome = pickle.loads(self._welcomes.popleft())  # noqa: S301 - of our own
-        self.place, self._clock = Place(rank=welcome.rank, hosts=welcome.hosts), welcome.clock
+        self.place, self._clock = welcome.place, welcome.clock
         self.clocks, self.kernels = welcome.clocks, welcome.kernels
         self.library = welcome.library
 

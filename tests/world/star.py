@@ -20,7 +20,7 @@ from aibench.world.gathering import Welcome
 from aibench.world.linked import Linked
 from aibench.world.relay import Relay
 from aibench.world.switchboard import Switchboard
-from aibench.world.world import Clock
+from aibench.world.world import Clock, Place
 
 LIMIT_S = 30
 _NAP_S = 0.0005
@@ -71,7 +71,8 @@ class Star:
         self.hosts = tuple(f"host-{rank}" for rank in range(size))
         clocks = tuple(Clock(offset_ns=offset, error_ns=0) for offset in offsets or [0] * size)
         for rank, wire in enumerate(self.near):
-            welcome = Welcome(rank, self.hosts, clocks[rank], clocks if rank == 0 else ())
+            place = Place(rank=rank, hosts=self.hosts)
+            welcome = Welcome(place, clocks[rank], clocks if rank == 0 else ())
             wire.send(Frame(Kind.WELCOME, rank, body=pickle.dumps(welcome)))
         self.ranks = [
             Linked(*parts, os.getppid()) for parts in zip(self.far, self.cells, strict=True)

@@ -18,7 +18,7 @@ from aibench.world.frames import Frame, Kind, Wire
 from aibench.world.gathering import Welcome
 from aibench.world.linked import Linked
 from aibench.world.switchboard import TIMES, Switchboard
-from aibench.world.world import Clock
+from aibench.world.world import Clock, Place
 from tests.world.star import LIMIT_S, Star, posts, star
 
 
@@ -266,7 +266,8 @@ def test_memory_of_a_large_gathering() -> None:
     size, each = 1000, 20_000
     near, far = socket.socketpair()
     carriers, cells, wire = posts(size), Cells(), Wire(near)
-    welcome = Welcome(0, ("host",) * size, Clock(offset_ns=0, error_ns=0))
+    place = Place(rank=0, hosts=("host",) * size)
+    welcome = Welcome(place, Clock(offset_ns=0, error_ns=0))
     wire.send(Frame(Kind.WELCOME, body=pickle.dumps(welcome)))
     board, rank = Switchboard(carriers[0], wire, cells), Linked(Wire(far), cells, os.getppid())
     for carrier in carriers[1:]:

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 
 from aibench import __version__
@@ -14,6 +14,7 @@ from aibench.cli.party import Party, alone
 from aibench.cli.progress import Progress
 from aibench.cli.resuming import Resumed
 from aibench.cli.supervisor import tell_record
+from aibench.crew import Member
 from aibench.errors import AibenchError, Refused
 from aibench.model import Environment, Finding, Plan, RunRecord, Sample, System, Target
 from aibench.probes import environment, mounts, noise
@@ -69,7 +70,25 @@ class Session:
     remarks: tuple[Finding, ...]
 
     def measure(self, workspace: Workspace, patience_ns: int) -> tuple[RunRecord, str]:
-        """(record, path) of the run; what ends it early is among the record's reasons."""
+        """(record, path) of the run; what ends it early is among the record's reasons.
+
+        `Refused`, and no record, where the hosts can't measure together.
+        """
+        with self._together(workspace, patience_ns) as member:
+            return self._measured(workspace, member)
+
+    @contextmanager
+    def _together(self, workspace: Workspace, patience_ns: int) -> Iterator[Member]:
+        """All who measure; what they leave for each other goes at the end."""
+        asked = self.asked
+        try:
+            yield asked.party.member(
+                workspace, asked.target, asked.engines, self._used(), patience_ns
+            )
+        finally:
+            asked.party.leave(workspace)
+
+    def _measured(self, workspace: Workspace, member: Member) -> tuple[RunRecord, str]:
         record = self._header(workspace)
         samples = list(self.asked.resumed.kept) if self.asked.resumed else []
         writer = Writer(self.folder, record, samples)
@@ -77,7 +96,7 @@ class Session:
         reasons: tuple[Finding, ...] = ()
         changes: tuple[Finding, ...] = ()
         try:
-            with closing(self._samples(workspace, record.environment, patience_ns)) as coming:
+            with closing(self._samples(member, record.environment)) as coming:
                 for sample in coming:
                     samples.append(sample)
                     writer.add(sample)
@@ -100,25 +119,18 @@ class Session:
         client = environment.environment(target=target)
         return noise.after(record.environment, client, target, mounts.mounted())
 
-    def _samples(
-        self, workspace: Workspace, client: Environment, patience_ns: int
-    ) -> Generator[Sample, None, None]:
+    def _samples(self, member: Member, client: Environment) -> Generator[Sample, None, None]:
         """The samples of the run as they come; its progress is shown."""
         kept = self.asked.resumed.kept if self.asked.resumed else ()
         progress = Progress(self.asked.plan, len(kept))
-        asked = self.asked
-        member = asked.party.member(
-            workspace, asked.target, asked.engines, self._used(), patience_ns
-        )
         runner = Runner(
-            member=member, environment=client, listen=progress, launch=asked.party.launch
+            member=member, environment=client, listen=progress, launch=self.asked.party.launch
         )
         try:
             with closing(runner.run(self.asked.plan, kept)) as samples:
                 yield from samples
         finally:
             progress.finish()
-            asked.party.leave(workspace)
 
     def _used(self) -> list[str]:
         """The engines of this run."""

@@ -57,8 +57,11 @@ def joined(
         if world.place.leads:
             with workspace.opened(join.directory) as fd:
                 write_json(fd, f"rank-{world.place.rank}", {"token": join.token})
-    except (AibenchError, OSError) as error:
+    except AibenchError as error:
         problem = str(error)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        problem = f"nothing can be written in {join.path}: {why}"
     versions = {name: engines[name].version() or "" for name in join.engines}
     world.gather(Joined(versions=versions, problem=problem))
     if workspace is None or problem:

@@ -73,7 +73,8 @@ class Stand:
         return self.target / "aibench-data"
 
     def start(self, *arguments: str | Path, **options: Any) -> "subprocess.Popen[str]":
-        """Start a command; it is for the caller to end it."""
+        """Start a command, after the words of a ``prefix``; it is for the caller to end it."""
+        prefix = options.pop("prefix", ())
         environment = {
             **{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")},
             "AIBENCH_RESULTS": str(self.results),
@@ -81,7 +82,7 @@ class Stand:
         }
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(
-            [sys.executable, "-m", "aibench", *map(str, arguments)],
+            [*prefix, sys.executable, "-m", "aibench", *map(str, arguments)],
             env=environment,
             stdin=subprocess.DEVNULL,
             **(pipes | options),

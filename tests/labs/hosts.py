@@ -13,8 +13,8 @@ from tests.labs.ledger import Ledger, laboratory
 from tests.labs.undoing import run
 
 PROMISE = (
-    "each host has its own name, address and network; ssh goes from any to any without a "
-    "question; files, memory and clock are those of this machine"
+    "each host has its own name, address, network and mounts; ssh goes from any to any without a "
+    "question; all else, such as files, memory and clock, is this machine's"
 )
 _CONFIGURATION = """\
 Port {port}
@@ -58,15 +58,17 @@ def sshd(
     address: str,
     port: int = 22,
     prefix: tuple[str | Path, ...] = (),
-) -> None:
-    """Starts an sshd that lets the lab's key in, and waits until it listens."""
+) -> int:
+    """Starts an sshd that lets the lab's key in, and waits until it listens; its process."""
     os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd wants it, whoever starts it
     configuration = ledger.directory / f"sshd-{address}"
     words = {"port": port, "address": address, "directory": ledger.directory}
     configuration.write_text(_CONFIGURATION.format(**words))
-    ledger.daemon(SSHD, "-D", "-e", "-f", configuration, network=network, prefix=prefix)
+    command = (SSHD, "-D", "-e", "-f", configuration)
+    daemon = ledger.daemon(*command, network=network, prefix=prefix)
     log = ledger.directory / "log"
     ledger.until(lambda: f"listening on {address}" in log.read_text().lower(), f"sshd at {address}")
+    return daemon.pid
 
 
 def ssh_options(ledger: Ledger) -> list[str]:
@@ -82,6 +84,10 @@ class Host:
     name: str
     address: str
     enter: tuple[str, ...]
+
+    def mount(self, *words: str | Path) -> None:
+        """Mount something that no other host sees, by the program of that name."""
+        run(*self.enter, "mount", *words)
 
 
 @dataclass(frozen=True)
@@ -130,5 +136,6 @@ def _host(ledger: Ledger, bridge: str, number: int) -> Host:
     names.touch()
     ledger.note("mount", names)
     run("unshare", f"--uts={names}", "hostname", name)
-    sshd(ledger, network, address, prefix=("nsenter", f"--uts={names}"))
-    return Host(name, address, ("nsenter", f"--net=/run/netns/{network}", f"--uts={names}"))
+    own = ("nsenter", f"--uts={names}", "unshare", "--mount", "--propagation", "slave")
+    process = sshd(ledger, network, address, prefix=own)
+    return Host(name, address, ("nsenter", f"--target={process}", "--mount", "--net", "--uts"))

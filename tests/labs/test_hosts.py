@@ -1,5 +1,7 @@
 """Hosts are told apart, and reach one another by ssh."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.labs import hosts
@@ -26,3 +28,14 @@ def test_ssh_from_any_to_any() -> None:
                 done = tool(*here.enter, lab.ssh, there.address, "hostname; exit 3")
                 assert (done.stdout, done.returncode) == (f"{there.name}\n", 3)
                 assert done.stderr == ""
+
+
+def test_what_a_host_mounts_is_its_own(tmp_path: Path) -> None:
+    """What one host mounts is seen by who comes to it over ssh, and by no other host."""
+    with hosts.hosts(2) as lab:
+        first, second = lab.hosts
+        second.mount("-t", "tmpfs", "-o", "size=1m", "lab", tmp_path)
+        (tmp_path / "outside").touch()
+        listed = [tool(*first.enter, lab.ssh, host.address, f"ls {tmp_path}") for host in lab.hosts]
+        assert [done.stdout for done in listed] == ["outside\n", ""]
+        assert tool(*second.enter, "stat", "-f", "-c", "%T", tmp_path).stdout == "tmpfs\n"

@@ -51,7 +51,7 @@ def harvest(
     So it sends as much as they take once, and a few numbers for each slot.
     """
     own = Harvest(start_ns=start, outcomes=tuple(outcomes) if alone else _condensed(list(outcomes)))
-    if conductor is None:
+    if conductor is None or not outcomes:
         return own
     first = start + own.first_ns
     return replace(

@@ -43,7 +43,7 @@ from aibench.workers.timeline import Timeline
 
 
 class Conductor(Cells):
-    """The shared timeline of all accelerators of this host. Made before the loaders are forked."""
+    """The shared timeline of all accelerators of this pool. Made before the loaders are forked."""
 
     def seat(self, number: int) -> "Seat":
         """What loader ``number`` has to do with the timeline."""

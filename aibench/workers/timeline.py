@@ -42,6 +42,7 @@ from aibench.workers.cells import (
     STEPS,
     STOPPED,
     STOPS,
+    STUCK,
     TAKEN,
     TURNED,
     UNWRITTEN,
@@ -71,12 +72,13 @@ class Timeline:
         """Whether nothing more is taken."""
         return bool(self._cells[self.group + OVER])
 
-    def freeze(self) -> Steps:
-        """The steps that this process computed, when all ranks have ended."""
-        self._shared.await_ranks()
+    def freeze(self, *, wait: bool = True) -> Steps:
+        """The steps that this process computed, when all ranks have ended; ``wait`` for that."""
+        if wait:
+            self._shared.await_ranks()
         found = self._log.freeze()
         equal = ["compute"] if not self.asked.varies else []
-        equal += ["barrier"] if len(self.members) == 1 else []
+        equal += ["barrier"] if not self.asked.barrier or self.asked.count == 1 else []
         for kind in equal:
             found.histograms.pop(kind, None)
         return found
@@ -87,6 +89,7 @@ class Timeline:
         cells[base + RELEASED_AT] = max(cells[base + RELEASED_AT], now)
         cells[group + STOPS] -= 1
         if cells[group + STOPS]:
+            self._shared.ring()
             return
         cells[group + STOPPED] = max(cells[base + RELEASED_AT] - cells[group + FREE], 0)
         cells[group + FREE] += cells[group + STOPPED]
@@ -99,6 +102,7 @@ class Timeline:
         cells[group + EXAM_END] = max(cells[group + EXAM_END], end_ns)
         cells[group + STOPS] -= 1
         if cells[group + STOPS]:
+            self._shared.ring()
             return
         cells[group + EXAM] = max(cells[group + EXAM_END] - cells[group + FREE], 0)
         cells[group + FREE] += cells[group + EXAM]
@@ -114,14 +118,15 @@ class Timeline:
         base = self._shared.checkpoint(checkpoint)
         self._cells[base + WRITTEN_AT] = max(self._cells[base + WRITTEN_AT], now)
         self._cells[base + UNWRITTEN] -= 1
+        self._shared.ring()
 
     def _stop(self, now: int) -> None:
         """All accelerators stop for a checkpoint: tell the ranks."""
         cells, group, shared = self._cells, self.group, self._shared
         base = shared.checkpoint(cells[group + ASKED])
-        cells[base + ASKED_AT], cells[base + UNWRITTEN] = now, shared.ranks
+        cells[base + ASKED_AT], cells[base + UNWRITTEN] = now, shared.ranks + shared.others
         cells[group + ASKED] += 1
-        cells[group + STOPS] = shared.ranks
+        cells[group + STOPS] = shared.ranks + shared.others
         for turn in shared.turns.values():
             turn.release()
 
@@ -129,7 +134,7 @@ class Timeline:
         """All accelerators stop for an evaluation: tell those who read for it."""
         cells, group, exams = self._cells, self.group, self._shared.exams
         cells[group + EXAMINED] += 1
-        cells[group + EXAM_END], cells[group + STOPS] = 0, len(exams)
+        cells[group + EXAM_END], cells[group + STOPS] = 0, len(exams) + self._shared.others
         for exam in exams.values():
             exam.release()
 
@@ -139,12 +144,18 @@ class Timeline:
         if not cells[group + FREE]:
             cells[group + FREE] = self._start_ns
         while taking and not cells[group + STOPS]:
+            before = cells[group + ARRIVED]
             for accelerator in taking:
                 self._take(accelerator)
             if cells[group + ARRIVED] < len(self.members):
                 taking = ()
+            elif self._shared.others:
+                taking = ()
+                if cells[group + ARRIVED] > before:
+                    self._shared.ring()
             else:
-                self._end_step()
+                latest, longest, is_over = self.local_end()
+                self.end_step(latest, longest, is_over=is_over)
                 taking = () if cells[group + OVER] else self.members
         self.end_if_stuck()
 
@@ -174,13 +185,21 @@ class Timeline:
         cells[group + ARRIVED] += 1
         cells[group + LATEST] = max(cells[group + LATEST], ended)
 
-    def _end_step(self) -> None:
+    def local_end(self) -> tuple[int, int, bool]:
+        """When the last of those here ended its step, the longest computing, whether time is over.
+
+        All of them have computed.
+        """
+        bases = [self._shared.member(accelerator) for accelerator in self.members]
+        longest = max(self._cells[base + ENDED] - self._cells[base + BEGAN] for base in bases)
+        latest = self._cells[self.group + LATEST]
+        return latest, longest, latest >= self._deadline
+
+    def end_step(self, latest: int, longest: int, *, is_over: bool) -> None:
         """All have computed: count their step, and let the next one begin."""
         cells, group = self._cells, self.group
-        freed, latest, step = cells[group + FREE], cells[group + LATEST], cells[group + STEP]
-        bases = [self._shared.member(accelerator) for accelerator in self.members]
-        longest = max(cells[base + ENDED] - cells[base + BEGAN] for base in bases)
-        for base in bases:
+        freed, step = cells[group + FREE], cells[group + STEP]
+        for base in [self._shared.member(accelerator) for accelerator in self.members]:
             self._count(base, freed, latest, first=step == 0)
             cells[base + STALL] += latest - freed - longest if step else 0
         cells[group + STEP], cells[group + FREE], cells[group + ARRIVED] = step + 1, latest, 0
@@ -188,18 +207,25 @@ class Timeline:
         if self._shared.epoch_steps and (step + 1) % self._shared.epoch_steps == 0:
             cells[group + TURNED] = latest
             self._release(self._shared.turned)
-        if step + 1 >= self._shared.steps or latest >= self._deadline:
-            self._finish()
+        if step + 1 >= self._shared.steps or is_over:
+            self.finish()
         elif self.asked.evaluate_every and (step + 1) % self.asked.evaluate_every == 0:
             self._examine()
         elif self._saves_after(step + 1):
             self._stop(latest)
 
+    def resume(self, latest: int, longest: int, *, is_over: bool) -> None:
+        """Go on after the step that those of all ranks have ended."""
+        self._cells[self.group + LATEST] = latest
+        self.end_step(latest, longest, is_over=is_over)
+        if not self.over:
+            self.advance(self.members)
+
     def _saves_after(self, steps: int) -> bool:
         every = self.asked.save_every
         return (
             every > 0
-            and self._shared.ranks > 0
+            and self._shared.all_ranks > 0
             and steps % every == 0
             and self._cells[self.group + ASKED] < self._shared.checkpoints
         )
@@ -233,10 +259,18 @@ class Timeline:
             loader, batch = self._next(accelerator)
             seat = self._shared.loader(accelerator, loader)
             if self._cells[seat + GONE] and self._cells[seat + MADE] <= batch:
-                self._finish()
+                self._stick()
                 return
 
-    def _finish(self) -> None:
+    def _stick(self) -> None:
+        """End; where others have to end too, when all hear of it, as of all that came before."""
+        if not self._shared.others:
+            self.finish()
+        elif not self._cells[self.group + STUCK]:
+            self._cells[self.group + STUCK] = 1
+            self._shared.ring()
+
+    def finish(self) -> None:
         """Nothing more is taken: wake all loaders of the group."""
         self._cells[self.group + OVER] = 1
         self._release(self._shared.admissions)

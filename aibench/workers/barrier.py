@@ -1,19 +1,26 @@
 """The timeline of accelerators on many ranks, as the parent of one rank's pool tells and learns it.
 
-Loaders take it as far as the step of those of their own rank. When the last of all ranks has
-computed, the parent of each ends the step for its own, at the same time after the common start: so
+Loaders take it as far as a step of those of their own rank. When the last batch of all ranks is
+there, the parent of each ends the step for its own, at the same time after the common start: so
 with the stops for checkpoints and evaluations, which end for all when the last one lets them go.
 All parents hear of the same events in the same order, so that they all come to the same steps.
+
+For the end of a step with batches ready at r and computed for c from when all are free at f,
+max(max(r, f) + c) is max(max(r + c), f + max(c)), which needs no f: so each rank tells of a step
+when its batches are there, however many steps ahead, and a message that takes long holds nobody up
+who has batches enough.
 """
 
 from dataclasses import replace
 
 from aibench.stats.histogram import merge
 from aibench.workers.cells import (
-    ARRIVED,
     ASKED,
+    BROUGHT,
+    COMPUTABLE,
     EXAM_END,
     EXAMINED,
+    LONGEST,
     OVER,
     RELEASED_AT,
     STEP,
@@ -47,6 +54,8 @@ class Barrier:
         self._timeline = Timeline(conductor, here[0] if here else 0)
         self._group, self._base_ns = self._timeline.group, 0
         self._told: set[tuple[str, int]] = set()
+        self._next = conductor.cells[self._group + STEP]
+        self._coming: dict[int, tuple[int, ...]] = {}
         self._written = conductor.cells[self._group + ASKED]
         self._examined = conductor.cells[self._group + EXAMINED]
         self._is_known = False
@@ -66,11 +75,11 @@ class Barrier:
             return []
         try:
             self._conclude()
-            news = [event for event in self._due() if event[:2] not in self._told]
+            due = [event for event in self._due() if event[:2] not in self._told]
+            self._told |= {event[:2] for event in due}
+            return due + self._brought()
         finally:
             self._timeline.lock.release()
-        self._told |= {event[:2] for event in news}
-        return news
 
     def learn(self, event: Event) -> bool:
         """Go on from what all have done."""
@@ -79,8 +88,7 @@ class Barrier:
             return False
         try:
             if event.kind == _STEP:
-                latest, longest, is_over = event.times
-                timeline.resume(base + latest, longest, is_over=bool(is_over))
+                self._coming[event.number] = event.times
             elif event.kind == _RELEASED:
                 timeline.release(event.number, base + event.times[0])
             elif event.kind == _EXAMINED:
@@ -91,6 +99,7 @@ class Barrier:
                 timeline.written(event.number, base + event.times[0])
             elif not timeline.over:
                 timeline.finish()
+            self._step()
             self._conclude()
         finally:
             timeline.lock.release()
@@ -132,18 +141,37 @@ class Barrier:
             and not cells[group + STOPS]
             and not cells[group + STUCK]
             and not cells[group + OVER]
-            and cells[group + ARRIVED] < len(self._timeline.members)
+            and self._next <= cells[group + STEP]
         )
         return [writing, stepping, cells[group + STOPS] > 1]
+
+    def _step(self) -> None:
+        """End the steps whose batches are there on all ranks."""
+        cells, group, base = self._cells, self._group, self._base_ns
+        while not cells[group + OVER] and not cells[group + STOPS]:
+            times = self._coming.pop(cells[group + STEP], None)
+            if times is None:
+                return
+            computable, longest = times
+            self._timeline.resume(base + computable, longest)
+
+    def _brought(self) -> list[Event]:
+        """The next steps that all batches of this rank are there for."""
+        cells, members, found = self._cells, len(self._timeline.members), list[Event]()
+        end = cells[self._group + STEP] + self._conductor.ahead
+        while members and self._next < end:
+            coming = self._conductor.coming(self._next)
+            if cells[coming + BROUGHT] < members:
+                break
+            times = (cells[coming + COMPUTABLE] - self._base_ns, cells[coming + LONGEST])
+            found.append(Event(_STEP, self._next, members, times))
+            self._next += 1
+        return found
 
     def _due(self) -> list[Event]:
         """What all those here have come to, whether it was told or not."""
         cells, group, shared = self._cells, self._group, self._conductor
-        members, found = len(self._timeline.members), list[Event]()
-        if members and cells[group + ARRIVED] == members:
-            latest, longest, is_over = self._timeline.local_end()
-            times = (latest - self._base_ns, longest, int(is_over))
-            found.append(Event(_STEP, cells[group + STEP], members, times))
+        found = list[Event]()
         if cells[group + STUCK] and not cells[group + OVER]:
             found.append(Event(_OVER, 0, 1))
         asked = cells[group + ASKED]

@@ -34,6 +34,9 @@ WAIT, COMPUTED, BARRIER, STALL, SAVED, EVALUATED, MEMBER_CELLS = range(9, 16)
 MADE, GONE, SEAT_CELLS = range(3)
 #: The cells of one checkpoint: when it was asked for, released and complete, and ranks to come.
 ASKED_AT, RELEASED_AT, WRITTEN_AT, UNWRITTEN, CHECKPOINT_CELLS = range(5)
+#: The cells of a step that other pools wait for: how many of its batches are there, when the last
+#: one that is can be computed with at the earliest, and the longest computing.
+BROUGHT, COMPUTABLE, LONGEST, COMING_CELLS = range(4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +92,10 @@ class Cells:
         members = self.groups * GROUP_CELLS
         seats = members + asked.count * MEMBER_CELLS
         windows = seats + asked.seats * self._seat_cells
-        self._bases = members, seats, windows
-        memory = mmap.mmap(-1, 8 * (windows + checkpoints * CHECKPOINT_CELLS))
+        coming = windows + checkpoints * CHECKPOINT_CELLS
+        self._bases = members, seats, windows, coming
+        self.ahead = asked.loaders * asked.prefetch + 1
+        memory = mmap.mmap(-1, 8 * (coming + self.ahead * COMING_CELLS))
         self.cells = memoryview(memory).cast("q")
         self.locks = [_FORK.Lock() for _ in range(self.groups)]
         for group in range(self.groups):
@@ -137,6 +142,10 @@ class Cells:
     def checkpoint(self, number: int) -> int:
         """Where the cells of a checkpoint begin."""
         return self._bases[2] + number * CHECKPOINT_CELLS
+
+    def coming(self, step: int) -> int:
+        """Where the cells of a step begin; no batch comes of a later one with the same cells."""
+        return self._bases[3] + step % self.ahead * COMING_CELLS
 
     def ring(self) -> None:
         """Tell the parent that there may be something that other ranks have to know."""

@@ -15,7 +15,10 @@ from aibench.workers.cells import (
     ASKED_AT,
     BARRIER,
     BEGAN,
+    BROUGHT,
     BYTES,
+    COMING_CELLS,
+    COMPUTABLE,
     COMPUTED,
     END,
     ENDED,
@@ -32,6 +35,7 @@ from aibench.workers.cells import (
     HELD,
     LATEST,
     LEFT,
+    LONGEST,
     MADE,
     OVER,
     RELEASED_AT,
@@ -144,18 +148,12 @@ class Timeline:
         if not cells[group + FREE]:
             cells[group + FREE] = self._start_ns
         while taking and not cells[group + STOPS]:
-            before = cells[group + ARRIVED]
             for accelerator in taking:
                 self._take(accelerator)
-            if cells[group + ARRIVED] < len(self.members):
+            if cells[group + ARRIVED] < len(self.members) or self._shared.others:
                 taking = ()
-            elif self._shared.others:
-                taking = ()
-                if cells[group + ARRIVED] > before:
-                    self._shared.ring()
             else:
-                latest, longest, is_over = self.local_end()
-                self.end_step(latest, longest, is_over=is_over)
+                self._end_step(cells[group + LATEST], self._longest())
                 taking = () if cells[group + OVER] else self.members
         self.end_if_stuck()
 
@@ -185,17 +183,34 @@ class Timeline:
         cells[group + ARRIVED] += 1
         cells[group + LATEST] = max(cells[group + LATEST], ended)
 
-    def local_end(self) -> tuple[int, int, bool]:
-        """When the last of those here ended its step, the longest computing, whether time is over.
+    def brought(self, accelerator: int, step: int, ready: int) -> None:
+        """Let others know of a batch, whatever step they are at."""
+        cells, shared = self._cells, self._shared
+        base, compute = shared.coming(step), shared.compute(accelerator, step)
+        cells[base + BROUGHT] += 1
+        cells[base + COMPUTABLE] = max(cells[base + COMPUTABLE], ready + compute)
+        cells[base + LONGEST] = max(cells[base + LONGEST], compute)
+        if cells[base + BROUGHT] == len(self.members):
+            shared.ring()
 
-        All of them have computed.
+    def resume(self, computable: int, longest: int) -> None:
+        """End a step that others have the batches for, too, and go on.
+
+        The last of all computes until ``computable`` where batches came late, or for ``longest``.
         """
-        bases = [self._shared.member(accelerator) for accelerator in self.members]
-        longest = max(self._cells[base + ENDED] - self._cells[base + BEGAN] for base in bases)
-        latest = self._cells[self.group + LATEST]
-        return latest, longest, latest >= self._deadline
+        cells, group = self._cells, self.group
+        coming = self._shared.coming(cells[group + STEP])
+        for cell in range(coming, coming + COMING_CELLS):
+            cells[cell] = 0
+        self._end_step(max(computable, cells[group + FREE] + longest), longest)
+        if not self.over:
+            self.advance(self.members)
 
-    def end_step(self, latest: int, longest: int, *, is_over: bool) -> None:
+    def _longest(self) -> int:
+        bases = [self._shared.member(accelerator) for accelerator in self.members]
+        return max(self._cells[base + ENDED] - self._cells[base + BEGAN] for base in bases)
+
+    def _end_step(self, latest: int, longest: int) -> None:
         """All have computed: count their step, and let the next one begin."""
         cells, group = self._cells, self.group
         freed, step = cells[group + FREE], cells[group + STEP]
@@ -207,19 +222,12 @@ class Timeline:
         if self._shared.epoch_steps and (step + 1) % self._shared.epoch_steps == 0:
             cells[group + TURNED] = latest
             self._release(self._shared.turned)
-        if step + 1 >= self._shared.steps or is_over:
+        if step + 1 >= self._shared.steps or latest >= self._deadline:
             self.finish()
         elif self.asked.evaluate_every and (step + 1) % self.asked.evaluate_every == 0:
             self._examine()
         elif self._saves_after(step + 1):
             self._stop(latest)
-
-    def resume(self, latest: int, longest: int, *, is_over: bool) -> None:
-        """Go on after the step that those of all ranks have ended."""
-        self._cells[self.group + LATEST] = latest
-        self.end_step(latest, longest, is_over=is_over)
-        if not self.over:
-            self.advance(self.members)
 
     def _saves_after(self, steps: int) -> bool:
         every = self.asked.save_every

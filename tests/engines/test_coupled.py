@@ -1,17 +1,23 @@
 """Accelerators of many ranks end their steps together, to the nanosecond, as those of one do."""
 
 import os
+import random
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from aibench.engines.null import NullEngine, Pace
+from aibench.calls import Calls
+from aibench.engines.null import NullEngine, Pace, _instant_calls
+from aibench.engines.pooled import measure
 from aibench.errors import RankFailed
 from aibench.model import Accelerators, Measurement, Phase, Sizes, Training
 from aibench.training import goodput, utilisation, utilisation_without_barrier
+from aibench.workers.part import accelerators_of
+from aibench.world import Place
 from tests.engines.by_hand import site
 from tests.ranks import Piped, together
 from tests.workers.loops.test_evaluate import evaluating, evaluation
@@ -184,3 +190,70 @@ def asked_of(phase: Phase) -> Accelerators:
     """Its accelerators."""
     assert phase.accelerators is not None
     return phase.accelerators
+
+
+def _by_hand(phase: Phase, reads: list[int]) -> list[tuple[int, ...]]:
+    """(wait, computing, barrier, stall, end) of each accelerator, batches of which take ``reads``.
+
+    A loader begins with a batch when it has the one before, and when the one ``prefetch`` of its
+    own before that was taken.
+    """
+    asked, steps = asked_of(phase), phase.population.files // asked_of(phase).count
+    ahead, free = asked.loaders * asked.prefetch, 0
+    ready = [[0] * steps for _ in reads]
+    began = [[0] * steps for _ in reads]
+    sums = [[0, 0, 0, 0, 0] for _ in reads]
+    for k in range(steps):
+        for number, read in enumerate(reads):
+            before = ready[number][k - asked.loaders] if k >= asked.loaders else 0
+            taken = began[number][k - ahead] if k >= ahead else 0
+            ready[number][k] = max(before, taken) + read
+            began[number][k] = max(ready[number][k], free)
+        end = max(each[k] for each in began) + asked.compute_ns
+        for number in range(len(reads)) if k else ():
+            compute, late = asked.compute_ns, began[number][k] - free
+            parts = (late, compute, end - free - late - compute, end - free - compute, 0)
+            sums[number] = [a + b for a, b in zip(sums[number], parts, strict=True)]
+        free = end
+    return [(*each[:4], free) for each in sums]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_paces_of_ranks_give_the_steps_by_hand(seed: int) -> None:
+    """Ranks at random paces, accelerators and loaders: all parts of all steps are those by hand."""
+    draw = random.Random(seed)
+    count, loaders = draw.randint(2, 6), draw.randint(1, 3)
+    hosts = tuple(draw.choice("ab") for _ in range(draw.randint(2, 4)))
+    phase = fed(
+        12 * count, count=count, loaders=loaders, prefetch=draw.randint(1, 3),
+        compute_ns=draw.randint(1, 9) * SECOND,
+    )  # fmt: skip
+    paces = [draw.randint(1, 20) * SECOND for _ in hosts]
+    places = [Place(rank=rank, hosts=hosts) for rank in range(len(hosts))]
+    reads = [0] * count
+    for place in places:
+        for number in accelerators_of(phase, place):
+            reads[number] = paces[place.rank]
+    found = measured(hosts, phase, lambda rank: Pace(latency_ns={"read": paces[rank]}))
+    assert [
+        (one.wait_ns, one.compute_ns, one.barrier_ns, one.stall_ns, one.end_ns)
+        for one in trained(found).accelerators
+    ] == _by_hand(phase, reads)
+
+
+def test_the_rank_whose_target_hangs_is_the_one_that_fails() -> None:
+    """Where reads of one rank hang, it is named: the others wait for it and have patience."""
+    phase = fed(400, count=2, compute_ns=SECOND // 1000)
+
+    def hanging() -> Calls:
+        return replace(_instant_calls(phase.population), open=lambda *_, **__: time.sleep(600))
+
+    def work(world: Piped) -> Measurement:
+        here = replace(site(), world=world, patience_ns=2 * SECOND)
+        if world.place.rank == 0:
+            return NullEngine().run(phase, here, lambda *_: None)
+        here = replace(here, patience_ns=3 * SECOND)
+        return measure(phase, here, lambda *_: None, hanging, directory="/")
+
+    with pytest.raises(RankFailed, match="rank 1: no operation ended within 3 s"):
+        together(("a", "b"), work)

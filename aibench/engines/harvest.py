@@ -61,7 +61,7 @@ def harvest(
     if place.size > 1:
         found = _condensed(found, latencies=place.size <= _WITH_LATENCIES)
     own, host = Harvest(start_ns=start, outcomes=found), place.host
-    if conductor is None:
+    if conductor is None or not outcomes:
         return own
     first = start + own.first_ns
     return replace(

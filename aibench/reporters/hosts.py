@@ -41,7 +41,8 @@ def hosts_part(sample: Sample) -> list[dict[str, Any]]:
         return []
     last = _last_ranks(measured)
     seen = {host.host: host for host in sample.hosts}
-    names = dict.fromkeys([*done, *seen])
+    took_part = {name for name, part in done.items() if part.workers} or done.keys() | seen.keys()
+    names = [name for name in dict.fromkeys([*done, *seen]) if name in took_part]
     rows = [_row(name, done.get(name), seen.get(name), measured, last) for name in names]
     return sorted(rows, key=lambda row: (row["pace"] or 0.0, -(row["end_ns"] or 0)))
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aibench.workers.arrivals import Arrivals
+from aibench.workers.barrier import Barrier
 from aibench.workers.coupling import Common
 from aibench.workers.job import Job, Prepare
 from aibench.workers.meeting import meets
@@ -50,8 +51,10 @@ def commons_of(crews: Sequence[Crew], world: World) -> list[Common]:
     """What all ranks have in common of what they do; the same ones on each rank."""
     if world.place.size == 1:
         return []
-    return [
+    found: list[Common] = [
         Arrivals(crew.job.meeting, slots_of(crew.job.phase, world.place), crew.job.phase.slots)
         for crew in crews
         if meets(crew.job.phase)
     ]
+    conductor = crews[0].job.conductor
+    return [*found, Barrier(conductor)] if conductor and conductor.others else found

@@ -14,7 +14,7 @@ class Kind(IntEnum):
     HELLO = 1
     """A rank is there; its host follows."""
     WELCOME = 2
-    """All ranks are there; their hosts and clocks follow."""
+    """All ranks are there; their hosts follow."""
     PING = 3
     """What time is it? Nothing else is done until the answer."""
     PONG = 4
@@ -39,6 +39,8 @@ class Kind(IntEnum):
     """All have; leave."""
     POST = 14
     """Something that nobody waits for, from a rank for rank 0 or from rank 0 for all."""
+    CLOCK = 15
+    """How far the clock of a rank is ahead of that of rank 0, give or take what follows."""
 
 
 _HEAD = struct.Struct("<BIQQ")

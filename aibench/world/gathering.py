@@ -11,6 +11,7 @@ import pickle
 import struct
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -175,13 +176,15 @@ def _answer(carrier: Carrier, rank: int, number: int, deadline_ns: int) -> int:
 
 def join_ranks(
     carrier: Carrier, me: Arrival, patience_ns: int, poll: Callable[[], None]
-) -> Welcome:
-    """On the others: tell rank 0 of this rank; what it says of the others."""
+) -> tuple[Welcome, list[Frame]]:
+    """On the others: tell rank 0 of this rank; what it says of the others, and what came after."""
     carrier.send(0, Frame(Kind.HELLO, carrier.rank, body=pickle.dumps(me)).packed())
     eager_until, clock = 0, Clock(offset_ns=0, error_ns=0)
     deadline = time.monotonic_ns() + _LONGER * patience_ns
     while time.monotonic_ns() < deadline:
-        for _, frame in frames(carrier):
+        came = deque(frame for _, frame in frames(carrier))
+        while came:
+            frame = came.popleft()
             deadline = time.monotonic_ns() + _LONGER * patience_ns
             if frame.kind == Kind.PING:
                 body = time.perf_counter_ns().to_bytes(8, "little", signed=True)
@@ -192,7 +195,7 @@ def join_ranks(
                 clock = Clock(offset_ns=offset_ns, error_ns=error_ns)
             elif frame.kind == Kind.WELCOME:
                 hosts = pickle.loads(frame.body)  # noqa: S301 - of our own
-                return Welcome(carrier.rank, hosts, clock)
+                return Welcome(carrier.rank, hosts, clock), list(came)
         if time.perf_counter_ns() > eager_until:
             poll()
             time.sleep(_NAP_S)

@@ -1,6 +1,7 @@
 """How ranks find one another: their hosts, and how far their clocks are apart."""
 
 import pickle
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 import pytest
 
 from aibench.errors import RankFailed
-from aibench.world.frames import Frame, Kind
+from aibench.world.cells import Cells
+from aibench.world.frames import Frame, Kind, Wire
 from aibench.world.gathering import Arrival, Welcome, gather_ranks, join_ranks, told_apart
+from aibench.world.relay import Relay
 from aibench.world.world import Clock
 from tests.world.star import Post, posts
 
@@ -59,7 +62,7 @@ def welcomed(
     with ThreadPoolExecutor(len(kernels)) as pool:
         joining = [pool.submit(join_ranks, r, me[r.rank], PATIENCE_NS, time.time) for r in ranks]
         welcome = gather_ranks(first, me[0], PATIENCE_NS, lambda: None)
-        return [welcome, *(each.result(30) for each in joining)], [rank.asked for rank in ranks]
+        return [welcome, *(each.result(30)[0] for each in joining)], [rank.asked for rank in ranks]
 
 
 def test_clocks() -> None:
@@ -101,6 +104,24 @@ def test_what_ten_thousand_ranks_are_told() -> None:
     ]
     arrivals = [pickle.loads(pickle.dumps(each)) for each in arrivals]
     assert len(pickle.dumps(told_apart(arrivals))) < 40_000
+
+
+def test_what_comes_with_the_welcome() -> None:
+    """What rank 0 says at once after its welcome is not lost on a rank that was late to look."""
+    first, second = posts(2)
+    pings = [Frame(Kind.PING, number=number) for number in range(2)]
+    order = Frame(Kind.SHARE, body=b"an order")
+    for frame in (*pings, Frame(Kind.WELCOME, body=pickle.dumps(("a", "b"))), order):
+        first.send(1, frame.packed())
+    welcome, came = join_ranks(second, Arrival("b", ""), PATIENCE_NS, lambda: None)
+    assert (welcome.hosts, came) == (("a", "b"), [order])
+    near, far = map(Wire, socket.socketpair())
+    line = Relay(second, near, Cells(), came)
+    line.turn()
+    line.turn()
+    assert far.receive() == [order]
+    near.close()
+    far.close()
 
 
 def silent(_: Post) -> None:

@@ -184,8 +184,8 @@ def _joined(carrier: MpiCarrier, wire: Wire, cells: Cells) -> Switchboard | Rela
         welcome = replace(welcome, library=carrier.library)
         line: Switchboard | Relay = Switchboard(carrier, wire, cells)
     else:
-        welcome = join_ranks(carrier, me, cells.beat)
-        line = Relay(carrier, wire, cells)
+        welcome, came = join_ranks(carrier, me, cells.patience_ns, cells.beat)
+        line = Relay(carrier, wire, cells, came)
     wire.send(Frame(Kind.WELCOME, rank, body=pickle.dumps(welcome)))
     return line
 

@@ -158,7 +158,7 @@ def goes_on(blow: Blow, before: RunRecord) -> None:
         assert "resumed" in {warning.code for warning in after.warnings}
         carried = [sample for sample in after.samples if sample in before.samples]
         assert f" {len(carried)} of {len(planned)} samples" in str(after.warnings)
-    assert stand.do("verify", stand.target).code == 0
+    assert stand.ask("verify", stand.target).code == 0
 
 
 def survived(blow: Blow, chance: random.Random) -> None:
@@ -167,7 +167,7 @@ def survived(blow: Blow, chance: random.Random) -> None:
     record = ended_well(blow, hit(blow, chance))
     assert blow.foreign() == foreign
     goes_on(blow, record)
-    cleaned = blow.stand.do("clean", blow.stand.target)
+    cleaned = blow.stand.ask("clean", blow.stand.target)
     assert cleaned.code == 0, cleaned.err
     assert blow.decoys is not None
     names = {entry.name for entry in blow.decoys.iterdir()} - {"lost+found"}

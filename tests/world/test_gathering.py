@@ -14,7 +14,7 @@ from aibench.world.cells import Cells
 from aibench.world.frames import Frame, Kind, Wire
 from aibench.world.gathering import Arrival, Welcome, gather_ranks, join_ranks, told_apart
 from aibench.world.relay import Relay
-from aibench.world.world import Clock
+from aibench.world.world import Clock, spots
 from tests.world.star import Post, posts
 
 PATIENCE_NS = 20 * 10**9
@@ -73,8 +73,9 @@ def test_clocks() -> None:
     for clock, offset in zip(clocks, ahead, strict=True):
         assert abs(clock.offset_ns - offset) <= clock.error_ns
     assert [each.clock for each in found] == list(clocks)
-    assert [each.rank for each in found] == [0, 1, 2, 3]
-    assert {each.hosts for each in found} == {("host-a", "host-b", "host-c", "host-d")}
+    assert [each.place.rank for each in found] == [0, 1, 2, 3]
+    assert found[0].place.hosts == ("host-a", "host-b", "host-c", "host-d")
+    assert [each.place.host for each in found] == list(found[0].place.hosts)
     assert found[0].kernels == ("a", "b", "c", "d")
     assert min(asked) >= 20
 
@@ -111,10 +112,11 @@ def test_what_comes_with_the_welcome() -> None:
     first, second = posts(2)
     pings = [Frame(Kind.PING, number=number) for number in range(2)]
     order = Frame(Kind.SHARE, body=b"an order")
-    for frame in (*pings, Frame(Kind.WELCOME, body=pickle.dumps(("a", "b"))), order):
+    sent = Welcome(list(spots(("a", "b")))[1], Clock(offset_ns=5, error_ns=1))
+    for frame in (*pings, Frame(Kind.WELCOME, body=pickle.dumps(sent)), order):
         first.send(1, frame.packed())
     welcome, came = join_ranks(second, Arrival("b", ""), PATIENCE_NS, lambda: None)
-    assert (welcome.hosts, came) == (("a", "b"), [order])
+    assert (welcome, came) == (sent, [order])
     near, far = map(Wire, socket.socketpair())
     line = Relay(second, near, Cells(), came)
     line.turn()

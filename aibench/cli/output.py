@@ -18,14 +18,21 @@ from aibench.errors import Refused, RunFailed
 from aibench.model import Status, Verdict
 from aibench.registry import plugin
 from aibench.reporters.clean import clean
+from aibench.world import library
 
 #: What leaves a claim open; it is not met only where no reading of it is met.
 _OPEN = frozenset({Status.INCONCLUSIVE, Status.NOT_MET})
 
 
 def use_color() -> bool:
-    """Whether standard output wants colour: a terminal, and no ``NO_COLOR``."""
-    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    """Whether standard output wants colour: a terminal, and no ``NO_COLOR``.
+
+    The terminal that an MPI launcher gives its ranks is none: what it does with their output is not
+    known.
+    """
+    if sys.stdout is None or library():
+        return False
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def terminal_width() -> int:

@@ -41,7 +41,12 @@ class Party:
         used: Sequence[str],
         patience_ns: int,
     ) -> Member:
-        """Rank 0, with all others at its side. `Refused` where they don't see the workspace."""
+        """Rank 0, with all others at its side. `Refused` where they don't see the workspace.
+
+        What hosts left for each other in a run that was killed goes first.
+        """
+        with suppress(OSError):
+            clean_hosts(workspace)
         return assembled(self.world, workspace, target, engines, used, patience_ns, self.boots)
 
     def leave(self, workspace: Workspace) -> None:

@@ -11,6 +11,7 @@ from aibench.model import Plan, Population
 from aibench.reporters.clean import clean
 from aibench.runner import Step
 from aibench.units import format_count, format_duration, format_rate
+from aibench.world import library
 
 _EVERY_S = 0.1
 #: A rate over less than this says nothing, nor does a time left derived from it.
@@ -24,7 +25,7 @@ class Line:
     """
 
     def __init__(self) -> None:
-        self._live = sys.stderr is not None and sys.stderr.isatty()
+        self._live = sys.stderr is not None and sys.stderr.isatty() and not library()
         self._title = ""
         self._begun = self._shown = 0.0
 

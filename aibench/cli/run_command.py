@@ -138,7 +138,8 @@ def _conclude(record: RunRecord, path: str, claims: Sequence[Claim], *, as_json:
         output.say(f"the run failed: {reason.message}")
     if record.reasons:
         words = ("aibench", "run", record.target.path, "--resume", path)
-        output.say(f"to measure what is missing: {shlex.join(words)}")
+        where = ", under the same launcher" if record.launch else ""
+        output.say(f"to measure what is missing{where}: {shlex.join(words)}")
     page = path.removesuffix(".jsonl") + ".html"
     output.write_file(page, output.render(derived, "html"))
     output.say(f"report  {shlex.quote(page)}")

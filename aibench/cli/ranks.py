@@ -35,7 +35,7 @@ from aibench.world import World, fail, here
 from aibench.world.cells import Cells
 from aibench.world.frames import Frame, Kind, Wire
 from aibench.world.gathering import Arrival, gather_ranks, join_ranks
-from aibench.world.launch import Launch
+from aibench.world.launch import Launch, leads_host
 from aibench.world.mpi import MpiCarrier
 from aibench.world.relay import Relay
 from aibench.world.standing import connect
@@ -153,7 +153,8 @@ def _connect(launch: Launch, measurer: Measurer, near: socket.socket, cells: Cel
         carrier = MpiCarrier(launch)
     except AibenchError as error:
         measurer.kill()
-        _complain(launch, str(error))
+        if leads_host(os.environ):
+            _complain(launch, str(error))
         return error.exit_code
     wire = Wire(near)
     try:

@@ -15,7 +15,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def run(aibench):
-    return aibench.run("load-4k", "--cache", "as-found", files=300, workers=1)
+    return aibench.run("load-4k", "--cache", "cold", files=300, workers=1)
 
 
 def test_bounds(run):

@@ -64,8 +64,9 @@ def test_tmpfs_has_so_many_inodes() -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.alone
 def test_lost_writes() -> None:
-    """Writes that there is no room for succeed, and fsync tells."""
+    """Writes that there is no room for succeed, and fsync tells, unless somebody syncs before."""
     with limits.lost_writes() as mounted:
         source, target = "if=/dev/urandom", f"of={mounted.path}/file"
         assert dd(source, target, "bs=1M", "count=60").returncode == 0

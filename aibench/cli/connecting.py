@@ -23,7 +23,7 @@ from aibench.world.switchboard import Switchboard
 
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: How long a turn may nap: a tenth of how long ago there was something to do.
-_LEAST_S, _MOST_S = 0.0002, 0.01
+_LEAST_S, _MOST_S = 0.0002, 0.02
 _QUIET = 10
 _LOOK_S = 0.2
 _STOPPED_S = 2.0

@@ -106,9 +106,12 @@ def first_lost(place: Place, notes: Mapping[int, Note]) -> Finding:
     earliest = min(notes.values(), key=lambda note: note.began_ns + note.error_ns)
     limit_ns = earliest.began_ns + earliest.error_ns + _AT_ONCE_NS
     first = sorted(r for r, note in notes.items() if note.began_ns - note.error_ns <= limit_ns)
-    if any(notes[rank].signal for rank in first):
+    asked = [rank for rank in first if notes[rank].signal]
+    if len(asked) == len(first):
         return Finding(ranks=(), code="interrupted", message="all ranks were asked to end")
-    if len(first) == len(notes) > 1 or len(first) == place.size:
+    if asked:  # because others were lost: who is asked has a moment before it is ended
+        first = [rank for rank in first if rank not in asked]
+    elif len(first) == len(notes) > 1 or len(first) == place.size:
         if missing:
             message = f"no note is there from {_named(place, missing)}: its host may be gone"
             return Finding(ranks=tuple(missing), code="rank_lost", message=message)

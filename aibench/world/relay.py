@@ -32,7 +32,7 @@ class Relay:
         """Whether rank 0 was not heard of for too long."""
 
     def turn(self) -> bool:
-        """Do what is to be done now; whether anything was."""
+        """Do what is to be done now; whether anything was that more may follow."""
         self._cells.beat()
         mine = self._wire.receive()
         theirs = self._came + [frame for _, frame in frames(self._carrier)]
@@ -44,7 +44,7 @@ class Relay:
             self._from_rank_0(frame)
         self._wire.flush()
         self._look(bool(theirs))
-        return bool(mine or theirs)
+        return bool(mine) or any(frame.kind != Kind.ALIVE for frame in theirs)
 
     def fail(self, code: str, message: str) -> None:
         """Tell rank 0 that this rank has failed."""

@@ -62,7 +62,7 @@ class Switchboard:
         return [rank for rank in range(self.size) if rank not in self._gone]
 
     def turn(self) -> bool:
-        """Do what is to be done now; whether anything was."""
+        """Do what is to be done now; whether anything was that more may follow."""
         self._cells.beat()
         mine, theirs = self._wire.receive(), frames(self._carrier)
         for frame in mine:
@@ -78,7 +78,7 @@ class Switchboard:
         now = time.monotonic_ns()
         if now - self._looked > _LOOK_NS:
             self._look(now)
-        return bool(mine or theirs)
+        return bool(mine) or any(frame.kind != Kind.ALIVE for _, frame in theirs)
 
     def fail(self, rank: int, code: str, message: str) -> None:
         """A rank has failed: the first is told to rank 0, and the others are let go."""

@@ -42,6 +42,11 @@ class Stack:
         """Whether it is Open MPI, and not MPICH."""
         return self.name.startswith("Open MPI")
 
+    @property
+    def is_prrte(self) -> bool:
+        """Whether it is Open MPI 5 or later, whose launcher is PRRTE."""
+        return (Path(self.program).resolve().parent / "prterun").exists()
+
     def words(self, ranks: int, hosts: Mapping[str, int] | None = None, ssh: str = "") -> list[str]:
         """What stands before a command that so many ranks are to run.
 
@@ -53,7 +58,8 @@ class Stack:
             names = ",".join(f"{address}:{count}" for address, count in hosts.items())
             if self.is_open:
                 prefix = str(Path(self.program).parents[1])
-                words += ["--prefix", prefix, "--mca", "plm_ssh_agent", ssh, "--host", names]
+                words += ["--prefix", prefix, "--host", names]
+                words += ["--mca", "plm_ssh_agent" if self.is_prrte else "plm_rsh_agent", ssh]
                 words += [word for name in self.environment for word in ("-x", name)]
             else:
                 words += ["-launcher", "ssh", "-launcher-exec", ssh, "-hosts", names]

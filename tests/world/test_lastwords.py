@@ -69,6 +69,18 @@ def notes(*lost_ms: int | None, error_ms: int = 1, asked: tuple[int, ...] = ()) 
             "rank_died",
             "rank 2 on host b lost its MPI process",
         ),
+        (
+            notes(2110, 2120, 100, 2110, asked=(0, 1, 3)),
+            (2,),
+            "rank_died",
+            "rank 2 on host b lost its MPI process",
+        ),
+        (
+            notes(2100, 2100, 2100, None, asked=(0, 1)),
+            (),
+            "interrupted",
+            "all ranks were asked to end",
+        ),
     ],
 )
 def test_who_was_first(

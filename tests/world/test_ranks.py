@@ -113,7 +113,7 @@ def test_the_launcher_is_asked_to_end(tmp_path: Path, mpi: Stack, number: signal
 
 
 @each_mpi
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(10))
 def test_any_process_at_any_moment(tmp_path: Path, mpi: Stack, seed: int) -> None:
     """Whichever process of a launch is killed, at whatever moment, all of it ends."""
     chance = random.Random(f"{seed} {mpi.name}")

@@ -21,6 +21,7 @@ from aibench.model import (
     WRITES,
     Environment,
     Finding,
+    Launch,
     Operation,
     Phase,
     Plan,
@@ -43,7 +44,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}", re.ASCII)
 #: What a sweep adds to the names of its phases.
 _LEVELS = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}(@[A-Za-z0-9_=,]{1,99})?", re.ASCII)
 _DIRECTORY = re.compile(r"(data|scratch)/[a-z0-9][a-z0-9-]{0,99}", re.ASCII)
-#: The largest numbers that settings let through.
+#: The largest numbers that settings let through; processes are those of each rank.
 _MOST = {"processes": 1024, "threads": 256, "depth": 4096, "batch": 4096}
 _MOST_REPEATS = 1000
 
@@ -134,6 +135,25 @@ def refuse_other(
         )
 
 
+def refuse_other_hosts(record: RunRecord, launch: Launch | None) -> None:
+    """`Refused` unless the hosts, and how many ranks each has, are those of ``record``."""
+    there, here = _told_hosts(record.launch), _told_hosts(launch)
+    if there != here:
+        raise Refused(
+            f"{record.run_id} can't go on here, its samples would not compare: it was measured by "
+            f"{there}, and here is {here}. Start it as it was started, or begin a new run"
+        )
+
+
+def _told_hosts(launch: Launch | None) -> str:
+    """Who measured, in words: each host with its ranks."""
+    if launch is None:
+        return "one process without MPI"
+    ranks = sorted((host.name, host.ranks) for host in launch.hosts)
+    told = [f"{count} rank{'s' if count > 1 else ''} on {name}" for name, count in ranks]
+    return ", ".join(told)
+
+
 def _differing_targets(there: Target, here: Target) -> Iterator[str]:
     for name in ("path", "mount_point", "fstype", "source"):
         yield from _pairs(name.replace("_", " "), getattr(there, name), getattr(here, name))
@@ -199,6 +219,7 @@ def _before(kept: tuple[Sample, ...]) -> str:
 
 def _refuse_strange(record: RunRecord) -> None:
     """A record may come from anywhere, and its plan says where to write and how much."""
+    ranks = record.launch.ranks if record.launch else 1
     names = [stage.workload for stage in record.plan.stages]
     if len(set(names)) < len(names):
         raise _strange(record, "list of workloads")
@@ -207,7 +228,9 @@ def _refuse_strange(record: RunRecord) -> None:
             raise _strange(record, f"workload {stage.workload!r}")
         others = (other for p in stage.phases for other in (p.saving, p.evaluation) if other)
         for phase in (*stage.phases, *others):
-            most = all(getattr(phase, name) <= limit for name, limit in _MOST.items())
+            counts = {name: getattr(phase, name) for name in _MOST}
+            counts["processes"] = -(-phase.processes // ranks)
+            most = all(counts[name] <= limit for name, limit in _MOST.items())
             if not _LEVELS.fullmatch(phase.name) or not most or not _is_ours(phase.population):
                 raise _strange(record, f"phase {phase.name!r} of {stage.workload}")
         if len({phase.name for phase in stage.phases}) < len(stage.phases) or not stage.measured:

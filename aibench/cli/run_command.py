@@ -19,7 +19,13 @@ from aibench.cli.options import (
     plan_options,
 )
 from aibench.cli.party import gathered
-from aibench.cli.resuming import Resumed, refuse_decided, refuse_other, resumed
+from aibench.cli.resuming import (
+    Resumed,
+    refuse_decided,
+    refuse_other,
+    refuse_other_hosts,
+    resumed,
+)
 from aibench.cli.signals import interruptible
 from aibench.cli.supervisor import tell_patience
 from aibench.errors import Refused
@@ -124,6 +130,7 @@ def _rest(before: Resumed, target: str, fstype: str | None) -> Asked:
     engines = Engines()
     refuse_other(record, place, environment.environment(target=place), engines)
     party = gathered(here(), target, record.target.label, fstype)
+    refuse_other_hosts(record, party.launch)
     return Asked(place, record.plan, engines, record.system, before, party=party)
 
 

@@ -151,9 +151,11 @@ class Ranks(Stand):
 
     def connecting(self) -> list[int]:
         """The processes that a launcher started, by rank: those that connect the ranks."""
-        running = {each.pid: each for each in self._running() if each.rank is not None}
-        first = [each for each in running.values() if each.parent not in running]
-        return [each.pid for each in sorted(first, key=lambda each: each.rank or 0)]
+        started: dict[int, int] = {}
+        for each in self._running():
+            if each.rank is not None:
+                started[each.rank] = min(started.get(each.rank, each.pid), each.pid)
+        return [started[rank] for rank in sorted(started)]
 
     def _running(self) -> list["Running"]:
         """All processes that this stand has started."""

@@ -4,13 +4,15 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from aibench.model import RunRecord, Sample
+from tests import lab
 from tests.integration.command import SMALL, codes
 from tests.integration.mpi import Mpi, Ranks, each_mpi, installed, missing
-from tests.labs import distributed, faults, hosts
+from tests.labs import distributed, faults, hosts, limits, truths
 from tests.labs.hosts import Hosts
 from tests.labs.tools import unless
 
@@ -187,6 +189,27 @@ elif os.uname().nodename == "{B}" and os.environ.get("AIBENCH_OTHER") == "fio":
         assert len(done.messages) == 1
         assert "Traceback" not in done.err
         assert stand.left_running() == []
+
+
+@pytest.mark.alone
+@unless(lab.missing_throttle())
+def test_workers_and_ranks_are_alike(tmp_path: Path) -> None:
+    """Four workers of one process and four ranks of one ask for the same, and are as fast."""
+    words = ("-w", "load-imagenet", "--repeats", "2", "--set", "files=200", "--set", "batch=1")
+    words = (*words, "--set", "size=112KiB", "--set", "sizes=fixed")
+    with limits.throttled(read_bps=20_000_000) as mount:
+        many = Ranks(tmp_path, installed()[0], 4, mount.path)
+        rates: dict[bool, list[float]] = {True: [], False: []}
+        digests = set()
+        for is_many in (False, True, True, False):
+            stand = many if is_many else many.alone
+            done = stand.run(*words, "--set", f"workers={1 if is_many else 4}")
+            assert done.code == 0, done.err
+            record = stand.record()
+            digests.add(record.plan.digest)
+            rates[is_many] += [truths.rate(sample) for sample in record.samples]
+        assert len(digests) == 1
+        assert median(rates[True]) == pytest.approx(median(rates[False]), rel=0.05), rates
 
 
 @unless(faults.missing())

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
 
 #: Columns of `figures`, in order.
 FIGURES = (
-    "run", "started_at", "label", "fstype", "source", "host", "aibench_version", "workload",
-    "kind", "engine", "phase", "series", "repeat", "counts", "cache_state", "metric", "title",
-    "value", "unit", "better", "main",
+    "run", "started_at", "label", "fstype", "source", "host", "hosts", "ranks", "aibench_version",
+    "workload", "kind", "engine", "phase", "series", "repeat", "counts", "cache_state", "metric",
+    "title", "value", "unit", "better", "main",
 )  # fmt: skip
 #: Columns of `verdicts`, in order.
 VERDICTS = (
@@ -23,6 +23,7 @@ VERDICTS = (
 def figures(documents: Iterable[dict[str, Any]]) -> "pd.DataFrame":
     """A row for each repeat of each figure: base units, and no row where a figure is missing.
 
+    ``host`` is that of rank 0, ``hosts`` and ``ranks`` are how many measured together.
     ``counts`` is False where the repeat or the whole run counts for nothing.
     """
     return _table((row for each in documents for row in _figures(each)), FIGURES)
@@ -40,7 +41,7 @@ def _table(rows: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> "pd.Data
 
 
 def _figures(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    run, target = document["run"], document["target"]
+    run, target, launch = document["run"], document["target"], document["launch"]
     about = {
         "run": run["id"],
         "started_at": run["started_at"],
@@ -48,6 +49,8 @@ def _figures(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
         "fstype": target["fstype"],
         "source": target["source"],
         "host": document["environment"]["metadata"].get("hostname"),
+        "hosts": len(launch["hosts"]) if launch else 1,
+        "ranks": launch["ranks"] if launch else 1,
         "aibench_version": run["aibench_version"],
     }
     for workload in document["workloads"]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aibench.model import Measurement, NfsFigures, NfsOperation, OnHost, WorkerResult
+from aibench.model import Measurement, NfsFigures, NfsOperation, OnHost, Sample, WorkerResult
 from aibench.pipeline import per_second
 
 #: A host whose workers are slower than those of the others by this factor holds all of them up.
@@ -75,6 +75,19 @@ def _part(workers: Sequence[WorkerResult]) -> Part:
         end_ns=max(worker.end_ns for worker in workers),
         spent_ns=sum(worker.end_ns - worker.start_ns for worker in workers),
     )
+
+
+def machines(samples: Iterable[Sample]) -> set[str]:
+    """The client machines that did ``samples``, each by its name or by the boot id of its kernel.
+
+    Hosts that have one kernel are containers of one machine, which is one client.
+    """
+    found: set[str] = set()
+    for sample in samples:
+        kernels = {each.host: each.boot for each in sample.hosts}
+        names = {worker.host for worker in sample.measurement.workers}
+        found |= {kernels.get(name) or name for name in names}
+    return found
 
 
 def rank_count(measured: Measurement) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aibench.cluster.inputs import Input
 from aibench.cluster.ranges import Range
 from aibench.errors import Refused
+from aibench.hosts import machines
 from aibench.metrics import CLIENT_BOUND_BELOW, decisive, headroom, of_one_state
 from aibench.model import CacheState, Finding, Phase, RunRecord, Sample, SyncPolicy
 from aibench.stats.intervals import estimate
@@ -203,9 +204,8 @@ def _bandwidth_remarks(
     room = headroom(samples, "B/s")
     warned = {w.code for s in samples for w in (*s.warnings, *s.measurement.warnings)}
     warned |= {w.code for w in record.warnings}
-    hosts = {worker.host for sample in samples for worker in sample.measurement.workers}
     bound = warned & _CLIENT or (room is not None and room < CLIENT_BOUND_BELOW)
-    if bound or (len(hosts) <= 1 and record.target.is_remote):
+    if bound or (len(machines(samples)) <= 1 and record.target.is_remote):
         limit = "the client was the limit" if bound else "one client can't drive remote storage"
         yield Finding(
             code="lower_bound",

@@ -118,6 +118,7 @@ def _stage(
 ) -> Stage:
     workload = file.workload
     kind = kind_of(file)
+    swept = swept or axes.own(file, changes, options.fleet)
     chosen, repeats = given(file, kind, options.suite)
     question = sweep.Question(
         file=file, kind=kind, chosen=chosen, scale=options.scale, overrides=changes

@@ -12,8 +12,6 @@ from aibench.units import format_duration, format_size, format_value
 _TELLING_NS = 200_000_000
 #: Ranks that start so far apart, in shares of the time, measure their start as well.
 _STARTS_APART = 0.01
-#: So many hosts are named in one sentence.
-_NAMED = 3
 #: Where accelerators wait longer with no I/O behind, in shares of their time, the harness is why.
 _HELD_UP = 0.02
 
@@ -126,13 +124,12 @@ def _spread_starts(measured: Measurement) -> tuple[Finding, ...]:
 def together_remarks(record: RunRecord) -> tuple[Finding, ...]:
     """What to know of the hosts of a run under MPI; derived anew, never stored.
 
-    Codes: ``own_reads`` where a guard is missing because there is one host, ``hosts_differ`` and
-    ``clock_error``.
+    Codes: ``own_reads`` where a guard is missing because there is one host, and ``clock_error``.
     """
     launch = record.launch
     if launch is None:
         return ()
-    return (*_own_reads(record, launch), *_differing(launch), *_clocks(record, launch))
+    return (*_own_reads(record, launch), *_clocks(record, launch))
 
 
 def _own_reads(record: RunRecord, launch: Launch) -> tuple[Finding, ...]:
@@ -154,19 +151,6 @@ def _own_reads(record: RunRecord, launch: Launch) -> tuple[Finding, ...]:
         "only its emptied caches and the evidence tell that it came from storage"
     )
     return (Finding(code="own_reads", message=message),)
-
-
-def _differing(launch: Launch) -> tuple[Finding, ...]:
-    unlike = [host for host in launch.hosts if host.differs]
-    if not unlike:
-        return ()
-    told = [
-        f"{host.name} ({', '.join(f'{name} {value}' for name, value in host.differs.items())})"
-        for host in unlike[:_NAMED]
-    ]
-    more = f" and {len(unlike) - _NAMED} more" if len(unlike) > _NAMED else ""
-    message = f"not as {launch.hosts[0].name}: {', '.join(told)}{more}"
-    return (Finding(code="hosts_differ", message=message),)
 
 
 def _clocks(record: RunRecord, launch: Launch) -> tuple[Finding, ...]:

@@ -22,6 +22,7 @@ from aibench.model import (
     CachePolicy,
     Ceiling,
     Environment,
+    Launch,
     Operation,
     Phase,
     Plan,
@@ -65,11 +66,15 @@ Listener = Callable[[Step, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """Everything a run needs besides its plan. ``member`` is rank 0 of those that measure."""
+    """Everything a run needs besides its plan. ``member`` is rank 0 of those that measure.
+
+    ``launch`` says how the ranks were started, where there are several.
+    """
 
     member: Member
     environment: Environment
     listen: Listener
+    launch: Launch | None = None
 
     @property
     def workspace(self) -> Workspace:
@@ -209,7 +214,7 @@ class Runner:
             nfs=first.nfs,
             hosts=() if self.member.alone else found.hosts,
         )
-        limited = limits(phase, sample, self.member.target, self.environment)
+        limited = limits(phase, sample, self.member.target, self.environment, self.launch)
         remarks = (*warnings(sample), *found.doubts, *limited)
         return replace(sample, warnings=remarks, reasons=reasons(sample))
 

@@ -16,6 +16,21 @@ def utilisation(training: Training) -> float | None:
     return sum(shares) / len(shares) if every else None
 
 
+def utilisation_without_barrier(training: Training) -> float | None:
+    """What `utilisation` is where nobody waits for the others; None for a single step.
+
+    Of each accelerator: its compute time over that and its waiting for its own batches. It is an
+    upper bound where there is a barrier: loaders read on while their accelerator waits at it.
+    """
+    shares = [
+        each.compute_ns / (each.fed_ns - each.barrier_ns)
+        for each in training.accelerators
+        if each.fed_ns > each.barrier_ns
+    ]
+    every = bool(shares) and len(shares) == len(training.accelerators)
+    return sum(shares) / len(shares) if every else None
+
+
 def goodput(training: Training) -> float | None:
     """The share of all their time that accelerators computed, where all stops count.
 
@@ -65,6 +80,7 @@ def fed(phase: Phase, measured: Measurement) -> list[Metric]:
     return [
         Metric(name="utilisation", title="utilisation", value=utilisation(training), unit="share",
                better="higher", main=True, why_missing=why_missing),
+        *_unbound(phase, training, why_missing),
         *(
             Metric(name=f"{name}_share", title=f"{name} share", unit="share", better="lower",
                    value=part / whole if whole else None, main=main, why_missing=why_missing)
@@ -76,6 +92,18 @@ def fed(phase: Phase, measured: Measurement) -> list[Metric]:
                better="higher"),
         *_stopped(phase, training),
         *_saved(training, measured),
+    ]  # fmt: skip
+
+
+def _unbound(phase: Phase, training: Training, why_missing: str) -> list[Metric]:
+    """How busy accelerators would be without their barrier, where there is one."""
+    asked = phase.accelerators
+    if asked is None or not asked.barrier or asked.count == 1:
+        return []
+    return [
+        Metric(name="utilisation_without_barrier", title="utilisation without the barrier",
+               value=utilisation_without_barrier(training), unit="share", better="higher",
+               why_missing=why_missing),
     ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from aibench.model import (
     Phase,
     Sample,
     Target,
+    Telemetry,
     Why,
     WorkerResult,
 )
@@ -25,7 +26,7 @@ BUSY, IDLE = {"cpu__busy_share": 0.97}, {"cpu__busy_share": 0.2}
 
 def on(name: str, cpu: dict[str, float] | None = None, **changes: Any) -> OnHost:
     """A host with so busy processors."""
-    return build.on_host(name, telemetry=telemetry(**cpu or IDLE), **changes)
+    return build.on_host(name, **{"telemetry": telemetry(**cpu or IDLE)} | changes)
 
 
 def sample(*seen: OnHost, cpu: float = 0.1, moved: int = 1_024_000, **changes: Any) -> Sample:
@@ -116,6 +117,16 @@ def test_network_card_of_a_host() -> None:
     assert told(sample(on("n0"), on("n1")), share()) == {}
 
 
+def test_long_intervals_of_many_hosts() -> None:
+    """A long interval that began a little before the phase counts, one much before does not."""
+    for late, limited in ((SECOND // 100, False), (SECOND // 5, True)):
+        seen = Telemetry(
+            ends_ns=(SECOND // 2 + late, SECOND + late), series={"cpu.busy_share": (0.1, 0.97)},
+            cost_ns=1, watched_ns=SECOND + late,
+        )  # fmt: skip
+        assert ("client_bound" in told(sample(on("n0"), on("n1", telemetry=seen)))) == limited
+
+
 def test_impossible_on_one_host() -> None:
     """Each host is held against its own cards: four times one card is no miracle on four hosts."""
     cards = IDLE | {"nic__eth0__received_bytes_rate": 1e9, "nic__eth0__sent_bytes_rate": 1.0}
@@ -162,11 +173,15 @@ def test_a_single_host_is_the_client() -> None:
 
 
 def test_hosts_of_one_kernel_are_one_client() -> None:
-    """Containers of one machine are one client for claims, whatever they are called."""
+    """Containers of one machine are one client for claims, whatever they are called.
+
+    In each sample the kernel of a host counts that it had then.
+    """
     apart = [on("n0"), on("n1")]
     assert hosts([sample(*apart)]) == 2
     assert hosts([sample(on("n0", boot="b"), on("n1", boot="b"))]) == 1
     assert hosts([sample(on("n0", boot=None), on("n1", boot=None))]) == 2
+    assert hosts([sample(on("n0", boot="b")), sample(on("n1", boot="b"))]) == 1
 
 
 def test_thousand_hosts_are_looked_at() -> None:

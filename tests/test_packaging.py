@@ -45,7 +45,7 @@ def files(directory: Path, pattern: str) -> set[str]:
     return {path.name for path in directory.glob(pattern)}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_the_wheel_holds_what_reports_and_runs_need(wheel: Path) -> None:
     """Workloads, claims, references and templates are in the wheel, and the tests are not."""
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -60,7 +60,7 @@ def test_the_wheel_holds_what_reports_and_runs_need(wheel: Path) -> None:
     assert not any(name.startswith("tests") for name in names)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_the_installed_wheel_runs_in_another_directory(installed: Path, tmp_path: Path) -> None:
     """Installed into an empty environment, aibench runs, reports and cleans up elsewhere."""
     target = tmp_path / "target"

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(10)
 TESTS = """
 import pytest
 
 
 @pytest.fixture(scope="session")
 def run(aibench):
-    return aibench.run("load-4k", "--cache", "as-found", files=300, workers=1)
+    return aibench.run("load-4k", "--cache", "cold", files=300, workers=1)
 
 
 def test_bounds(run):

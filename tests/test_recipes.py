@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from aibench.cli import commands
-from aibench.clients.commands import LAUNCHER
+from aibench.clients.calls import LAUNCHER
 
 TOP = Path(__file__).parent.parent
 RECIPES = TOP / "recipes"
@@ -150,14 +150,14 @@ def test_batch_script_runs(tmp_path: Path) -> None:
     done = batch(tmp_path, "/mnt/my data", "-w", "block", AIBENCH_VENV="/shared/aibench")
     assert done.returncode == 3
     words = done.stdout.splitlines()
-    assert words[:5] == [
-        "--mpi=pmix", "--cpu-bind=none", "--kill-on-bad-exit=0", "--label", "--cpus-per-task=16",
+    assert words[:4] == [
+        "--mpi=pmix", "--cpu-bind=none", "--kill-on-bad-exit=0", "--cpus-per-task=16",
     ]  # fmt: skip
-    assert words[5:10] == ["aibench", "run", "/mnt/my data", "-w", "block"]
-    aibench(words[6:10])
-    assert words[10] == f"results={tmp_path}/results"
+    assert words[4:9] == ["aibench", "run", "/mnt/my data", "-w", "block"]
+    aibench(words[5:9])
+    assert words[9] == f"results={tmp_path}/results"
     assert (tmp_path / "results").is_dir()
-    assert words[11].startswith("path=/shared/aibench/bin:")
+    assert words[10].startswith("path=/shared/aibench/bin:")
     other = batch(tmp_path, "/mnt/data", AIBENCH_SRUN_MPI="pmi2")
     assert other.stdout.startswith("--mpi=pmi2\n")
 

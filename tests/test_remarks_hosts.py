@@ -89,17 +89,6 @@ def test_containers_of_one_machine(boots: tuple[str, str], expected: list[str]) 
     assert codes(replace(run, samples=(build.sample(hosts=seen),))) == expected
 
 
-def test_hosts_that_differ() -> None:
-    """What is not as on rank 0's host is told by name, of many hosts only of some."""
-    first = HostOf(name="n0", ranks=1)
-    others = [HostOf(name=f"n{n}", ranks=1, differs={"kernel": "6.1"}) for n in range(1, 6)]
-    (found,) = together_remarks(shifted(first, *others))
-    assert found.code == "hosts_differ"
-    assert found.message == (
-        "not as n0: n1 (kernel 6.1), n2 (kernel 6.1), n3 (kernel 6.1) and 2 more"
-    )
-
-
 def test_clocks() -> None:
     """A clock that is known worse than to a hundredth of the shortest phase is named."""
     first = HostOf(name="n0", ranks=1)

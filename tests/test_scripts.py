@@ -1,11 +1,14 @@
 """The scripts that the README begins with."""
 
 import os
+import re
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import pytest
+from _pytest.mark.expression import Expression
 
 TOP = Path(__file__).parent.parent
 SCRIPTS = ("quickstart", "test", "check", "setup.sh", "perf")
@@ -66,3 +69,23 @@ def test_quickstart_refuses_a_missing_directory(tmp_path: Path) -> None:
     done = script("quickstart", "nowhere", cwd=tmp_path)
     assert done.returncode == 2
     assert f"{tmp_path}/nowhere" in done.stderr
+
+
+def test_every_test_has_its_part() -> None:
+    """Whatever marks a test has, `scripts/test` passes it in exactly one of its parts."""
+    text = (TOP / "scripts" / "test").read_text()
+    (quick,) = re.findall(r'^quick_ones="(.+)"$', text, re.MULTILINE)
+    whole = text.partition("\nfailed=''\n")[2].replace("$quick_ones", quick)
+    parts = [Expression.compile(part) for part in re.findall(r' -m "(.+?)"', whole)]
+    marks = ("mounts", "browser", "slow", "alone", "paced", "machine")
+    for count in range(len(marks) + 1):
+        for has in combinations(marks, count):
+            chosen = [part.evaluate(lambda name, **_: name in has) for part in parts]  # noqa: B023
+            assert sum(chosen) == 1, has
+
+
+def test_tests_of_labs_are_where_they_are_looked_for() -> None:
+    """What `scripts/test` looks for in tests/labs only is nowhere else."""
+    mark = re.compile(r"pytest\.mark\.(machine|paced)\b")
+    marked = {path for path in (TOP / "tests").rglob("*.py") if mark.search(path.read_text())}
+    assert {path.parent for path in marked} == {TOP / "tests" / "labs"}

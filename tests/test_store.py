@@ -28,7 +28,7 @@ from aibench.model import (
 from aibench.store import Writer, new_run_id, read
 from tests import build
 
-#: Written by format 1 when it was the present one. It stays as it is, and stays readable.
+#: Written by format 1 when it was the only one. It stays as it is, and stays readable.
 GOLDEN = Path(__file__).parent / "data" / "record-1.jsonl"
 NOTE = Finding(code="note", message="a note, with “quotes”")
 
@@ -71,6 +71,12 @@ def test_golden() -> None:
     """A record of format 1 reads as what it was written from, for ever."""
     found = read(GOLDEN)
     assert found == replace(rich(), finished_at=found.finished_at)
+
+
+def test_golden_under_mpi() -> None:
+    """A record of format 2 reads as what it was written from, for ever."""
+    found = read(GOLDEN.with_name("record-2.jsonl"))
+    assert found == replace(together(), finished_at=found.finished_at)
 
 
 TEXTS = st.text(max_size=20)

@@ -77,7 +77,7 @@ def told(samples: list[Sample]) -> list[str]:
 def test_engines_take_turns_and_so_does_who_goes_first(tmp_path: Path) -> None:
     """A whole repeat of one, then of the other; nothing of a drift is on one side alone."""
     stage = Run(tmp_path)
-    stage.runner.engines["null"] = NullEngine()  # type: ignore[index]
+    stage.runner.member.engines["null"] = NullEngine()  # type: ignore[index]
     samples = list(stage.runner.run(build.plan(*beside())))
     assert told(samples) == [
         "read 0", "save 0", "-nullread 0", "-nullsave 0",
@@ -132,7 +132,7 @@ def test_the_real_thing_beside_the_emulation(
     target.mkdir()
     result = call(
         "run", target, "-w", tmp_path / "0.toml", "--engine", "posix,torch", "--repeats", "2",
-        "--json", "--claims", "H3C", *(["--cache", "as-found"] if kind == "load" else []),
+        "--json", "--claims", "H3C", *(["--cache", "warm"] if kind == "load" else []),
     )  # fmt: skip
     assert result.exit_code in (0, 3), result.output
     found = json.loads(result.stdout)

@@ -8,12 +8,15 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from io import StringIO, TextIOWrapper
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from aibench import __version__
 from aibench.errors import AibenchError
+
+if TYPE_CHECKING:
+    from aibench.world import World
 
 #: Command -> what it does. Its module in this package has its name.
 _COMMANDS = {
@@ -76,7 +79,7 @@ _TOUCHING = frozenset({"run", "duel", "plan", "doctor", "check", "verify", "clea
 
 
 #: What several ranks do together; any other command is done by the first of them alone.
-_TOGETHER = "run"
+_TOGETHER = frozenset({"run", "plan", "duel", "check"})
 
 
 def main() -> None:
@@ -86,16 +89,16 @@ def main() -> None:
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     try:
         launch = launched(os.environ)
-        if launch is not None and command == _TOGETHER:
+        if launch is not None and command in _TOGETHER:
             require_mpi(launch)
     except AibenchError as error:
         if leads_host(os.environ):
             _complain(str(error), error.exit_code)
         sys.exit(error.exit_code)
-    if launch is not None and command == _TOGETHER:
+    if launch is not None and command in _TOGETHER:
         from aibench.cli.ranks import supervised_rank
 
-        supervised_rank(launch, _main)
+        supervised_rank(launch, _main, _serve)
     if launch is not None and launch.rank:
         return
     if _TOUCHING.isdisjoint(sys.argv[1:]):
@@ -104,6 +107,13 @@ def main() -> None:
     from aibench.cli.supervisor import supervised
 
     supervised(_main)
+
+
+def _serve(world: "World") -> None:
+    """What a rank other than 0 does."""
+    from aibench.cli.serving import serve
+
+    serve(world)
 
 
 def _main() -> None:

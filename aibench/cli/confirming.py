@@ -7,6 +7,7 @@ from aibench.cli import output, results
 from aibench.cli.fitness import misfits
 from aibench.cli.measuring import Asked, Session, possible, workspace_on
 from aibench.cli.options import Engines, find_target
+from aibench.cli.party import gathered
 from aibench.cli.signals import interruptible
 from aibench.errors import Refused, RunFailed
 from aibench.history import CONFIRMS
@@ -30,13 +31,15 @@ def rerun(
             f"{place.fstype} {place.source} ({','.join(place.options)}) against "
             f"{record.target.fstype} {record.target.source} ({','.join(record.target.options)})"
         )
+    party = gathered(target, record.target.label, None)
+    party.refuse_other(record)
     plan = _part(record.plan, {each.id.workload for each in flagged})
-    if problems := misfits(plan, place):
+    if problems := misfits(plan, place, party.memory_bytes):
         raise Refused("\n".join(problems))
     folder, remarks = results.directory(results_dir, place)
     results.prepare(folder)
     labels = {**record.labels, CONFIRMS: record.run_id}
-    asked = Asked(place, plan, Engines(), record.system, labels=labels, name="confirm")
+    asked = Asked(place, plan, Engines(), record.system, labels=labels, name="confirm", party=party)
     found = []
     with interruptible():
         workspace = workspace_on(place)

@@ -33,6 +33,8 @@ _ASKED_S = {True: 1.6, False: 2.4}
 _ASK_S, _KILL_S, _GIVE_UP_S = 2.0, 5.0, 6.0
 #: How long rank 0 waits for the others when its own work is over.
 _GRACE_S = 9.0
+#: And for one that was not heard of before.
+_LOST_S = 0.5
 
 
 @dataclass
@@ -62,7 +64,8 @@ class Measurer:
             return
         ended, status = os.waitpid(self.pid, os.WNOHANG)
         if ended:
-            self.code, self.why = describe(status)
+            self.code, why = describe(status)
+            self.why = self.why or why
             return
         now = time.monotonic()
         was_stopped = now - self._looked > _STOPPED_S
@@ -161,9 +164,9 @@ class Connection:
         if self.line.all_gone:
             self.line.finish()
             return True, self.measurer.code
-        if now - self._ended_at > _GRACE_S:
-            return True, None
-        return False, None
+        failed = self.line.failure
+        lost = failed is not None and failed[1] == "rank_lost" and self.line.left() == [failed[0]]
+        return now - self._ended_at > (_LOST_S if lost else _GRACE_S), None
 
     def _end_record(self) -> None:
         """Say what became of the process that measures where it could not do it itself."""

@@ -9,6 +9,7 @@ from typing import Any
 from aibench.cli.fitness import refuse_if_nothing_runs, without_direct
 from aibench.cli.measuring import Asked, workspace_on
 from aibench.cli.options import build_plan, chosen_system, find_target
+from aibench.cli.party import gathered
 from aibench.errors import Refused
 from aibench.model import Plan, System
 from aibench.workspace import Workspace
@@ -48,8 +49,9 @@ def asked_of(paths: Sequence[str], given: dict[str, Any]) -> tuple[Asked, ...]:
     found = []
     for number, path in enumerate(paths):
         place = find_target(path, labels[number] if labels else None, given["fstype"])
-        plan, engines = build_plan(place, question)
-        found.append(Asked(place, plan, engines, systems[number]))
+        party = gathered(path, place.label, given["fstype"])
+        plan, engines = build_plan(place, question, cpus=party.cpus, fleet=party.fleet)
+        found.append(Asked(place, plan, engines, systems[number], party=party))
     return _alike(found)
 
 

@@ -116,7 +116,9 @@ def command(target_a: str, target_b: str, more: tuple[str, ...], **given: Any) -
     folder, remarks = _folder(given["results_dir"], asked)
     confidence = TWO_LOOKS if given["extension"] else ONE_LOOK
     decide = rules(given, folder, confidence=confidence)
-    if problems := [text for each in asked for text in misfits(each.plan, each.target)]:
+    if problems := [
+        text for each in asked for text in misfits(each.plan, each.target, each.party.memory_bytes)
+    ]:
         raise Refused("\n".join(dict.fromkeys(problems)))
     results.prepare(folder)
     with interruptible(), ExitStack() as stack:

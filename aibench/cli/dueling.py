@@ -165,6 +165,7 @@ def _refuse_other(
         if told.get(name) != mine:
             raise Refused(f"duel {duel.id} has {name} {told.get(name)}, not {mine}: say it again")
     asked = duel.corners[duel.keys.index(key)].asked
+    asked.party.refuse_other(record)
     alike = {
         "plan": seeded(asked.plan, number).digest == record.plan.digest,
         "directory": asked.target.path == record.target.path,

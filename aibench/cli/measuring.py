@@ -123,7 +123,9 @@ class Session:
         """The samples of the run as they come; its progress is shown."""
         kept = self.asked.resumed.kept if self.asked.resumed else ()
         progress = Progress(self.asked.plan, len(kept))
-        runner = Runner(member=member, environment=client, listen=progress)
+        runner = Runner(
+            member=member, environment=client, listen=progress, launch=self.asked.party.launch
+        )
         try:
             with closing(runner.run(self.asked.plan, kept)) as samples:
                 yield from samples

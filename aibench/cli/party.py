@@ -10,12 +10,12 @@ from aibench.crew import Member
 from aibench.crew.joining import assembled
 from aibench.crew.survey import Look, Survey, facts
 from aibench.engine import Engine
-from aibench.errors import Refused
-from aibench.model import Finding, Launch, Target
+from aibench.errors import Refused, RunFailed
+from aibench.model import Finding, Launch, RunRecord, Target
 from aibench.probes import resources
 from aibench.workspace import Workspace
 from aibench.workspace.clean import clean_hosts
-from aibench.world import Alone, World, library, notes
+from aibench.world import Alone, World, here, library, notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +50,23 @@ class Party:
         return assembled(self.world, workspace, target, engines, used, patience_ns, self.boots)
 
     def leave(self, workspace: Workspace) -> None:
-        """Remove what the hosts left for each other; nothing more is asked of them."""
+        """Let go of the others, and remove what the hosts left for each other."""
         if self.world.place.size > 1:
+            with suppress(RunFailed):  # who can't be reached has let go
+                self.world.share(None)
             notes(None)
-            clean_hosts(workspace)
+            with suppress(OSError):  # a target that went away keeps it
+                clean_hosts(workspace)
+
+    def refuse_other(self, record: RunRecord) -> None:
+        """`Refused` where ``record`` was measured by other numbers of ranks."""
+        hosts = record.launch.hosts if record.launch else ()
+        fleet = tuple(host.ranks for host in hosts) or (1,)
+        if fleet != self.fleet:
+            raise Refused(
+                f"{record.run_id} was measured by {in_words(fleet)}, and here "
+                f"{'is' if self.fleet == (1,) else 'are'} {in_words(self.fleet)}: start as many with mpirun or srun"
+            )
 
 
 def alone() -> Party:
@@ -65,8 +78,18 @@ def alone() -> Party:
     )
 
 
-def gathered(world: World, path: str, label: str | None, fstype: str | None) -> Party:
-    """All ranks of ``world``, on rank 0. `Refused` names the hosts that can't measure together."""
+def in_words(fleet: Sequence[int]) -> str:
+    """How many ranks there are on how many hosts, in words."""
+    ranks, hosts = sum(fleet), len(fleet)
+    each = "each" if len(set(fleet)) == 1 else "/".join(map(str, fleet))
+    if hosts == 1:
+        return "one process" if ranks == 1 else f"{ranks} ranks on one host"
+    return f"{ranks} ranks on {hosts} hosts" + ("" if each == "each" else f" ({each})")
+
+
+def gathered(path: str, label: str | None, fstype: str | None) -> Party:
+    """All ranks, on rank 0. `Refused` names the hosts that can't measure ``path`` together."""
+    world = here()
     if world.place.size == 1:
         return alone()
     look = world.share(Look(path=path, label=label, fstype=fstype))

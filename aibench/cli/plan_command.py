@@ -16,6 +16,7 @@ from aibench.cli.clients_needed import Asked, needed
 from aibench.cli.fitness import misfits, refuse_if_nothing_runs
 from aibench.cli.options import build_plan, find_target, plan_options
 from aibench.cli.output import say, show, use_color
+from aibench.cli.party import Party, gathered, in_words
 from aibench.errors import Refused
 from aibench.model import CachePolicy, Phase, Plan, Stage, Target
 from aibench.reporters.clean import clean
@@ -70,13 +71,15 @@ def command(
     _refuse_given(context, ("nics", "client_rate", "system"), "goes with --claim")
     if target is None:
         raise click.MissingParameter(ctx=context, param_hint="'TARGET'", param_type="argument")
-    place = find_target(target, given.pop("label"), given.pop("fstype"))
-    plan, _ = build_plan(place, given)
-    problems = _problems(plan, place)
+    label, fstype = given.pop("label"), given.pop("fstype")
+    place = find_target(target, label, fstype)
+    party = gathered(target, label, fstype)
+    plan, _ = build_plan(place, given, cpus=party.cpus, fleet=party.fleet)
+    problems = _problems(plan, place, party)
     if as_json:
         show(json.dumps(_document(plan, problems), indent=2))
     else:
-        for line in _lines(plan, place):
+        for line in _lines(plan, place, party):
             show(line)
     for problem in problems:
         say(f"a run would be refused: {problem}")
@@ -102,18 +105,20 @@ def _show_needs(target: str | None, fstype: str | None, asked: Asked, as_json: b
         show(render(found, width=_WIDTH, color=use_color()).rstrip("\n"))
 
 
-def _problems(plan: Plan, place: Target) -> list[str]:
+def _problems(plan: Plan, place: Target, party: Party) -> list[str]:
     """Why a run would be refused before it writes, as far as can be told without writing."""
     try:
         refuse_if_nothing_runs(plan)
-        return misfits(plan, place)
+        return misfits(plan, place, party.memory_bytes)
     except Refused as error:
         return str(error).splitlines()
 
 
-def _lines(plan: Plan, place: Target) -> Iterator[str]:
+def _lines(plan: Plan, place: Target, party: Party) -> Iterator[str]:
     where = f"{place.fstype} on {place.source}, mounted at {place.mount_point}"
     yield from textwrap.wrap(f"{clean(place.label)}: {clean(where)}", _WIDTH)
+    if party.launch is not None:
+        yield f"by {in_words(party.fleet)} together"
     for stage in plan.stages:
         yield ""
         yield from _stage_lines(stage)

@@ -31,11 +31,11 @@ from aibench.cli.supervisor import (
 )
 from aibench.errors import AibenchError, WorldEnded
 from aibench.orphans import die_with
-from aibench.world import fail, here
+from aibench.world import World, fail, here
 from aibench.world.cells import Cells
 from aibench.world.frames import Frame, Kind, Wire
 from aibench.world.gathering import Arrival, gather_ranks, join_ranks
-from aibench.world.launch import Launch
+from aibench.world.launch import Launch, leads_host
 from aibench.world.mpi import MpiCarrier
 from aibench.world.relay import Relay
 from aibench.world.standing import connect
@@ -60,8 +60,10 @@ class _Ends:
     written: int
 
 
-def supervised_rank(launch: Launch, body: Callable[[], None]) -> NoReturn:
-    """Run ``body`` on rank 0 of the launch, serve it on the others, and exit as that does.
+def supervised_rank(
+    launch: Launch, body: Callable[[], None], serve: Callable[[World], None]
+) -> NoReturn:
+    """Run ``body`` on rank 0 of the launch, ``serve`` on the others, and exit as that does.
 
     The exit code of the launch is that of rank 0; the other ranks exit with 0, or with 4 where
     they lost rank 0.
@@ -72,7 +74,7 @@ def supervised_rank(launch: Launch, body: Callable[[], None]) -> NoReturn:
     ends = _Ends(*socket.socketpair(), *os.pipe(), *os.pipe())
     agent = os.fork()
     if agent == 0:
-        _measure(launch, body, ends, cells, parent)
+        _measure(launch, body if launch.rank == 0 else lambda: _follow(serve), ends, cells, parent)
     keeper = os.fork()
     if keeper == 0:
         _keep(launch, ends, agent)
@@ -100,13 +102,11 @@ def _measure(
     os.close(ends.written)
     connect(ends.far, cells, parent)
     die_with(parent, status=4, how=signal.SIGTERM)
-    leave(body if launch.rank == 0 else _serve)
+    leave(body)
 
 
-def _serve() -> None:
+def _follow(serve: Callable[[World], None]) -> None:
     """Do what rank 0 asks for; what goes wrong is told to rank 0, which says so."""
-    from aibench.cli.serving import serve
-
     try:
         serve(here())
     except WorldEnded:
@@ -153,7 +153,8 @@ def _connect(launch: Launch, measurer: Measurer, near: socket.socket, cells: Cel
         carrier = MpiCarrier(launch)
     except AibenchError as error:
         measurer.kill()
-        _complain(launch, str(error))
+        if leads_host(os.environ):
+            _complain(launch, str(error))
         return error.exit_code
     wire = Wire(near)
     try:
@@ -184,8 +185,8 @@ def _joined(carrier: MpiCarrier, wire: Wire, cells: Cells) -> Switchboard | Rela
         welcome = replace(welcome, library=carrier.library)
         line: Switchboard | Relay = Switchboard(carrier, wire, cells)
     else:
-        welcome = join_ranks(carrier, me, cells.beat)
-        line = Relay(carrier, wire, cells)
+        welcome, came = join_ranks(carrier, me, cells.patience_ns, cells.beat)
+        line = Relay(carrier, wire, cells, came)
     wire.send(Frame(Kind.WELCOME, rank, body=pickle.dumps(welcome)))
     return line
 

@@ -21,7 +21,6 @@ from aibench.model import (
     WRITES,
     Environment,
     Finding,
-    Launch,
     Operation,
     Phase,
     Plan,
@@ -133,25 +132,6 @@ def refuse_other(
             f"{record.run_id} can't go on here, its samples would not compare: "
             f"{'; '.join(differing)}. Begin a new run"
         )
-
-
-def refuse_other_hosts(record: RunRecord, launch: Launch | None) -> None:
-    """`Refused` unless the hosts, and how many ranks each has, are those of ``record``."""
-    there, here = _told_hosts(record.launch), _told_hosts(launch)
-    if there != here:
-        raise Refused(
-            f"{record.run_id} can't go on here, its samples would not compare: it was measured by "
-            f"{there}, and here is {here}. Start it as it was started, or begin a new run"
-        )
-
-
-def _told_hosts(launch: Launch | None) -> str:
-    """Who measured, in words: each host with its ranks."""
-    if launch is None:
-        return "one process without MPI"
-    ranks = sorted((host.name, host.ranks) for host in launch.hosts)
-    told = [f"{count} rank{'s' if count > 1 else ''} on {name}" for name, count in ranks]
-    return ", ".join(told)
 
 
 def _differing_targets(there: Target, here: Target) -> Iterator[str]:

@@ -19,13 +19,7 @@ from aibench.cli.options import (
     plan_options,
 )
 from aibench.cli.party import gathered
-from aibench.cli.resuming import (
-    Resumed,
-    refuse_decided,
-    refuse_other,
-    refuse_other_hosts,
-    resumed,
-)
+from aibench.cli.resuming import Resumed, refuse_decided, refuse_other, resumed
 from aibench.cli.signals import interruptible
 from aibench.cli.supervisor import tell_patience
 from aibench.errors import Refused
@@ -33,7 +27,6 @@ from aibench.judge import judge
 from aibench.model import Claim, RunRecord
 from aibench.probes import environment
 from aibench.units import parse_duration
-from aibench.world import here
 
 
 @click.command("run")
@@ -118,7 +111,7 @@ def command(
 def _whole_plan(target: str, given: dict[str, Any]) -> Asked:
     system = chosen_system(given["system"])
     place = find_target(target, given["label"], given["fstype"])
-    party = gathered(here(), target, given["label"], given["fstype"])
+    party = gathered(target, given["label"], given["fstype"])
     plan, engines = build_plan(place, given, cpus=party.cpus, fleet=party.fleet)
     return Asked(place, plan, engines, system, party=party)
 
@@ -129,8 +122,8 @@ def _rest(before: Resumed, target: str, fstype: str | None) -> Asked:
     place = find_target(target, record.target.label, fstype)
     engines = Engines()
     refuse_other(record, place, environment.environment(target=place), engines)
-    party = gathered(here(), target, record.target.label, fstype)
-    refuse_other_hosts(record, party.launch)
+    party = gathered(target, record.target.label, fstype)
+    party.refuse_other(record)
     return Asked(place, record.plan, engines, record.system, before, party=party)
 
 

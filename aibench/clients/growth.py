@@ -26,10 +26,11 @@ def scaled(draft: Need, client: Client, catalogue: Sequence[Claim], system: Syst
         sizes = _sizes(claim, system)
         levels = tuple(_level(draft, client, catalogue, n) for n in sizes)
     largest = levels[-1].clients if levels else None
+    refute = max(largest, 2) if largest and claim.axis == "units" else largest
     short = () if len(levels) >= FEWEST_LEVELS else ("level_not_tested",)
     return replace(
-        draft, answer=Answer.LEVELS, clients=largest, to_refute=largest and max(largest, 2),
-        levels=levels, axis=claim.axis, reasons=(*claim.needs, *short),
+        draft, answer=Answer.LEVELS, clients=largest, to_refute=refute, levels=levels,
+        axis=claim.axis, reasons=(*claim.needs, *short),
     )  # fmt: skip
 
 

@@ -32,7 +32,9 @@ _NOISE = frozenset({
     "steal", "swapping", "tcp_retransmits",
 })  # fmt: skip
 #: Told beside the answer: they are the same on all sides.
-_TOLD = frozenset({"short_run", "straggler", "not_locked", "results_on_target", "burst"})
+_TOLD = frozenset({
+    "short_run", "straggler", "start_spread", "not_locked", "results_on_target", "burst",
+})  # fmt: skip
 #: Noise in a larger share of the runs of a side hides differences.
 _NOISY_SHARE = 0.5
 CODES = _MAY_BE_BETTER | _MAY_BE_WORSE | _MAY_BE_EITHER | _NOISE | {"memory_target", "not_steady"}

@@ -164,7 +164,7 @@ def _unlike(told: Sequence[Joined], world: World) -> list[str]:
 def _unseen(member: Member, join: Join) -> list[str]:
     """The hosts whose tokens are not seen here."""
     place = member.world.place
-    wanted = {f"rank-{place.hosts.index(name)}": name for name in place.names[1:]}
+    wanted = {f"rank-{rank}": name for name, rank in place.leaders.items() if rank}
 
     def look() -> bool | None:
         with member.workspace.opened(join.directory) as fd:

@@ -172,7 +172,7 @@ class Measure:
                 host=place.host,
                 ranks=place.beside,
                 evidence=watch.end(asked.get(place.host, 0), caused[place.host]),
-                telemetry=meanwhile.telemetry and condensed(meanwhile.telemetry, len(place.names)),
+                telemetry=meanwhile.telemetry and condensed(meanwhile.telemetry, place.host_count),
                 nfs=meanwhile.nfs,
                 boot=dataset.boot() or None,
                 device_id=target.device_id,

@@ -105,14 +105,14 @@ class Survey:
         """How the ranks were started, for the record."""
         own = self.facts[0].key
         hosts = []
-        for name in self.place.names:
-            rank = self.place.hosts.index(name)
+        counts = self.place.counts
+        for name, rank in self.place.leaders.items():
             of, clock = self.facts[rank], self.clocks[rank]
             names = sorted(of.key.keys() | own.keys())
             hosts.append(
                 HostOf(
                     name=name,
-                    ranks=self.place.hosts.count(name),
+                    ranks=counts[name],
                     cpus=of.online,
                     memory_bytes=of.memory_bytes,
                     clock_offset_ns=clock.offset_ns,
@@ -125,7 +125,7 @@ class Survey:
     @property
     def fleet(self) -> tuple[int, ...]:
         """How many ranks each host has."""
-        return tuple(self.place.hosts.count(name) for name in self.place.names)
+        return tuple(self.place.counts.values())
 
     @property
     def boots(self) -> str:
@@ -135,21 +135,19 @@ class Survey:
     @property
     def cpus(self) -> int:
         """The processors that each rank may use, of the rank with the fewest."""
-        shares = (
-            min(each.cpus, max(each.online // self.place.hosts.count(each.host), 1))
-            for each in self.facts
-        )
-        return min(shares)
+        counts = self.place.counts
+        return min(min(each.cpus, max(each.online // counts[each.host], 1)) for each in self.facts)
 
     @property
     def memory_bytes(self) -> int:
         """The memory that all ranks may take together, if each takes as much."""
-        shares = (each.free_memory // self.place.hosts.count(each.host) for each in self.facts)
+        counts = self.place.counts
+        shares = (each.free_memory // counts[each.host] for each in self.facts)
         return min(shares) * self.place.size
 
     def _once(self) -> list[Facts]:
         """What the first rank of each host said."""
-        return [self.facts[self.place.hosts.index(name)] for name in self.place.names]
+        return [self.facts[rank] for rank in self.place.leaders.values()]
 
     def _unlike(self, what: str, of: Callable[[Facts], object], advice: str = "") -> list[str]:
         """A sentence where hosts differ in something, with the names of those that do."""
@@ -164,12 +162,14 @@ class Survey:
 
     def _bound(self) -> tuple[Finding, ...]:
         """Whether each rank may use fewer processors than would be its share."""
+        counts = self.place.counts
         for each in self.facts:
-            share = each.online // self.place.hosts.count(each.host)
+            share = each.online // counts[each.host]
             if each.cpus < share:
                 message = (
-                    f"the launcher binds each rank to {each.cpus} of the {each.online} processors "
-                    f"of {each.host}, where its share would be {share}: with mpirun, --bind-to none"
+                    f"each rank on {each.host} may use {each.cpus} of {each.online} processors, "
+                    f"and its share would be {share}: where the launcher binds ranks, tell it not "
+                    "to (mpirun --bind-to none, srun --cpu-bind=none)"
                 )
                 return (Finding(code="bound_ranks", message=message),)
         return ()

@@ -16,6 +16,9 @@ from aibench.model import Workload
 Repeats = Annotated[int, Field(ge=1, le=1000, strict=True)]
 
 
+_Levels = Annotated[tuple[int | str, ...], Field(max_length=1000)]
+
+
 class _File(Strict):
     name: Name
     title: Line
@@ -25,11 +28,14 @@ class _File(Strict):
     repeats: Repeats = 6
     params: dict[str, Any] = Field(default_factory=dict)
     suite: dict[Name, dict[str, Any]] = Field(default_factory=dict, max_length=MOST_ENTRIES)
+    sweep: dict[str, _Levels] = Field(default_factory=dict, max_length=MOST_ENTRIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadFile:
     """A workload and where it was read from; ``suite`` overrides settings by suite.
+
+    ``sweep`` are levels of settings, measured where the command line asks for no others.
 
     ``text`` and ``path`` let later mistakes name their line.
     """
@@ -38,6 +44,7 @@ class WorkloadFile:
     path: str
     text: str
     suite: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sweep: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict)
 
 
 def load_workload(path: Path, shown: str | None = None) -> WorkloadFile:
@@ -64,7 +71,9 @@ def load_workload(path: Path, shown: str | None = None) -> WorkloadFile:
         repeats=file.repeats,
         params=file.params,
     )
-    return WorkloadFile(workload=workload, path=where, text=text, suite=file.suite)
+    return WorkloadFile(
+        workload=workload, path=where, text=text, suite=file.suite, sweep=file.sweep
+    )
 
 
 def shipped_workloads() -> tuple[WorkloadFile, ...]:

@@ -4,11 +4,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from aibench.model import Accelerated, Checkpointed, Histogram
+from aibench.model import Accelerated, Checkpointed, Histogram, WorkerResult
 from aibench.stats.histogram import merge
 from aibench.workers.conductor import Conductor
 from aibench.workers.job import Outcome
 from aibench.workers.log import together
+from aibench.world import Place
+
+#: Up to so many ranks tell the latencies in each interval.
+_WITH_LATENCIES = 64
+#: A record has so many workers at most, and beyond that ranks: 4 MB of a sample.
+_MOST_WORKERS = 2**14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +50,18 @@ class Whole:
 
 
 def harvest(
-    start: int, outcomes: Sequence[Outcome], conductor: Conductor | None, host: str, *, alone: bool
+    start: int, outcomes: Sequence[Outcome], conductor: Conductor | None, place: Place
 ) -> Harvest:
     """What a rank brings home; one of many has the histograms and series of all its slots in one.
 
-    So it sends as much as they take once, and a few numbers for each slot.
+    So it sends as much as they take once, and a few numbers for each slot. Of very many ranks each
+    sends its series without latencies, which would be many times the histograms.
     """
-    own = Harvest(start_ns=start, outcomes=tuple(outcomes) if alone else _condensed(list(outcomes)))
-    if conductor is None:
+    found = tuple(outcomes)
+    if place.size > 1:
+        found = _condensed(found, latencies=place.size <= _WITH_LATENCIES)
+    own, host = Harvest(start_ns=start, outcomes=found), place.host
+    if conductor is None or not outcomes:
         return own
     first = start + own.first_ns
     return replace(
@@ -99,15 +109,44 @@ def merged(outcomes: Sequence[Outcome]) -> dict[str, Histogram]:
     }
 
 
-def _condensed(outcomes: list[Outcome]) -> tuple[Outcome, ...]:
+def by_rank(workers: Sequence[WorkerResult]) -> tuple[WorkerResult, ...]:
+    """All of them, or where they are very many one for each rank that they are of.
+
+    It stands for the workers of its rank: what they did together, from the first start to the last
+    end, under the number of the first.
+    """
+    if len(workers) <= _MOST_WORKERS:
+        return tuple(workers)
+    found: dict[int, WorkerResult] = {}
+    for each in workers:
+        known = found.get(each.rank)
+        found[each.rank] = _both(known, each) if known else each
+    return tuple(found.values())
+
+
+def _both(one: WorkerResult, other: WorkerResult) -> WorkerResult:
+    return replace(
+        one,
+        operations=one.operations + other.operations,
+        bytes=one.bytes + other.bytes,
+        start_ns=min(one.start_ns, other.start_ns),
+        end_ns=max(one.end_ns, other.end_ns),
+        user_ns=(one.user_ns or 0) + (other.user_ns or 0),
+        system_ns=(one.system_ns or 0) + (other.system_ns or 0),
+    )
+
+
+def _condensed(outcomes: Sequence[Outcome], *, latencies: bool) -> tuple[Outcome, ...]:
     """The same, with the histograms and series of all in the first one."""
-    if len(outcomes) < 2:
-        return tuple(outcomes)
+    if not outcomes:
+        return ()
+    intervals = together(o.intervals for o in outcomes if o.intervals is not None)
+    steps = together(o.steps for o in outcomes if o.steps is not None)
     first = replace(
         outcomes[0],
         histograms=merged(outcomes),
-        intervals=together(o.intervals for o in outcomes if o.intervals is not None),
-        steps=together(o.steps for o in outcomes if o.steps is not None),
+        intervals=intervals if latencies or intervals is None else intervals.without_bins(),
+        steps=steps if latencies or steps is None else steps.without_bins(),
     )
     bare = (replace(o, histograms={}, intervals=None, steps=None) for o in outcomes[1:])
     return (first, *bare)

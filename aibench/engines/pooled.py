@@ -8,7 +8,7 @@ import numpy as np
 
 from aibench.calls import Calls
 from aibench.engine import Report, Site
-from aibench.engines.harvest import Whole, harvest, joined, merged
+from aibench.engines.harvest import Whole, by_rank, harvest, joined, merged
 from aibench.model import (
     Finding,
     Measurement,
@@ -71,8 +71,7 @@ def measure(
         start, outcomes = run_pool(
             job, LOOPS[phase.operation], heard, site.patience_ns, beside=beside, world=world
         )
-    alone = world.place.size == 1
-    harvests = world.gather(harvest(start, outcomes, conductor, site.host, alone=alone))
+    harvests = world.gather(harvest(start, outcomes, conductor, world.place))
     if not harvests:
         return NOTHING
     whole = joined(harvests)
@@ -229,10 +228,12 @@ def collect(
         timers=_longest(outcomes),
         histograms=merged(outcomes),
         series=merge_intervals(o.intervals for o in outcomes if o.intervals is not None),
-        workers=tuple(
-            _result(phase, start, outcome, rank, hosts[rank])
-            for outcome in outcomes
-            for rank in (ranks[outcome.slot] if ranks else 0,)
+        workers=by_rank(
+            [
+                _result(phase, start, outcome, rank, hosts[rank])
+                for outcome in outcomes
+                for rank in (ranks[outcome.slot] if ranks else 0,)
+            ]
         ),
         errors=sum(outcome.errors for outcome in outcomes),
         wrong_bytes=_wrong_bytes(outcomes),

@@ -1,10 +1,12 @@
 """What ``--sweep NAME=a,b,c`` asks for: one setting or two, and the levels of each."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
+from aibench.definition.source import line_of
 from aibench.definition.workloads import WorkloadFile
 from aibench.errors import DefinitionError, Refused, UnitError
 from aibench.generators.settings import kind_of
@@ -50,6 +52,29 @@ def axes(texts: Sequence[str], fleet: Sequence[int]) -> tuple[Axis, ...]:
             raise Refused(_too_few_hosts(axis, most, len(fleet)))
     if count > _MOST_LEVELS:
         raise Refused(f"--sweep: {count} levels are more than {_MOST_LEVELS}; leave some out")
+    return found
+
+
+def own(
+    file: WorkloadFile, changes: Mapping[str, Mapping[str, Any]], fleet: Sequence[int]
+) -> tuple[Axis, ...]:
+    """What the file's own table ``sweep`` asks for, without settings that ``changes`` set.
+
+    `DefinitionError` names the line of a mistake.
+    """
+    name = file.workload.name
+    decided = {*changes.get("*", {}), *changes.get(name, {})}
+    wanted = {key: levels for key, levels in file.sweep.items() if key not in decided}
+    texts = [f"{key}={','.join(map(str, levels))}" for key, levels in wanted.items()]
+    try:
+        found = axes(texts, fleet)
+        mistakes = unknown(found, [file])
+    except Refused as error:
+        mistakes = [str(error)]
+    if mistakes:
+        line = line_of(file.text, ("sweep",))
+        told = (text.removeprefix("--sweep").strip() for text in mistakes)
+        raise DefinitionError([f"{file.path}:{line}: sweep: {text}" for text in told])
     return found
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from aibench.errors import UnitError
-from aibench.insight.thresholds import BESIDE
+from aibench.insight.thresholds import BEFORE, BESIDE
 from aibench.model import (
     READS,
     CacheState,
@@ -69,16 +69,16 @@ class Facts:
         """The mean of a series of the telemetry over the phase itself.
 
         Watching begins before the workers are started, and that is left out where there are
-        intervals without it.
+        intervals without it; of the long intervals of many hosts it may be a share of `BEFORE`.
         """
         watched = self.sample.telemetry
         if watched is None:
             return None
-        whole_ns = self.sample.measurement.elapsed_ns if self.whole_ns is None else self.whole_ns
-        late = watched.watched_ns - whole_ns
-        first = next((n for n, begin in enumerate((0, *watched.ends_ns)) if begin >= late), 0)
-        if first >= len(watched.ends_ns):
-            first = 0
+        alone = self.whole_ns is None
+        late = watched.watched_ns - (self.whole_ns or self.sample.measurement.elapsed_ns)
+        intervals = zip((0, *watched.ends_ns), watched.ends_ns, strict=False)
+        clear = (late - b <= (0 if alone else BEFORE * (e - b)) for b, e in intervals)
+        first = next((n for n, is_clear in enumerate(clear) if is_clear), 0)
         cut = {series: (None,) * first + watched.series.get(series, ())[first:]}
         return replace(watched, series=cut).mean(series) if series in watched.series else None
 

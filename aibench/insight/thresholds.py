@@ -16,6 +16,9 @@ QUEUE = 0.5
 BESIDE = 0.01
 """A card of unknown speed that carried less than this share of a phase's bytes was not its way."""
 
+BEFORE = 0.1
+"""Of an interval of the watch, what may lie before the phase: it changes a share by no more."""
+
 STOLEN_FROM = 0.05
 """Of CPU time that the hypervisor took: the tolerance of a claim is 5 %, so less can't decide."""
 HELD_FROM = 0.05

@@ -8,6 +8,7 @@ it forbids, why, and what would open it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aibench.hosts import machines
 from aibench.insight import why
 from aibench.metrics import CLIENT_BOUND_BELOW, headroom
 from aibench.model import (
@@ -62,6 +63,7 @@ _WARNINGS = {
     "names_cached": (True, False, "measure as root, who may evict names and attributes too"),
     "not_steady": (True, True, "run longer, until the rate is steady"),
     "short_run": (True, True, "run longer: 60 s or more for each run"),
+    "start_spread": (False, True, "run longer, so that the start is no part of the time"),
     "too_short": (True, True, "run longer, so that the time is known exactly"),
     "counts_differ": (True, True, "find out why the tool contradicts itself"),
     "idle_jobs": (False, True, "run longer, or with fewer jobs"),
@@ -91,13 +93,8 @@ def gates(
 
 
 def hosts(samples: Sequence[Sample]) -> int:
-    """From how many client machines the samples were measured; at least 1.
-
-    Hosts that have one kernel are containers of one machine, which is one client.
-    """
-    kernels = {each.host: each.boot for sample in samples for each in sample.hosts}
-    names = {worker.host for sample in samples for worker in sample.measurement.workers}
-    return max(len({kernels.get(name) or name for name in names}), 1)
+    """From how many client machines the samples were measured; at least 1."""
+    return max(len(machines(samples)), 1)
 
 
 def _run(record: RunRecord) -> list[Gate]:

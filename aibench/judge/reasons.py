@@ -37,6 +37,7 @@ _GATES = {
     "burst": "a burst came before the rate that lasts",
     "short_run": "the runs are too short to tell a burst from what lasts",
     "too_short": "the time is too short to be known exactly",
+    "start_spread": "starting is a part of the time",
     "client_bound": "the client was the limit",
     "rig_limited": "it is not shown that the rig was not the limit",
     "single_client": "one client can't show that a unit of storage is at its limit",

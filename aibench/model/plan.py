@@ -64,7 +64,7 @@ class Transform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """One thing that is done to the target, by ``processes`` × ``threads`` on each host.
+    """One thing that is done to the target, by ``processes`` × ``threads`` on all hosts.
 
     ``io_size`` is the largest number of bytes of one system call. ``batch`` groups the files of
     a loader. ``runtime_ns`` bounds a phase in time; 0 means until all is done once. ``depth`` is
@@ -183,7 +183,7 @@ class Phase:
 
     @property
     def slots(self) -> int:
-        """How many threads of control do this phase on one host."""
+        """How many threads of control do this phase, on all hosts together."""
         return self.processes * self.threads
 
     @property

@@ -27,7 +27,7 @@ def asked(phase: dict[str, Any]) -> str:
     if phase["writes"]:
         parts.append(_SYNC[settings["sync"]])
     if settings["shift"]:
-        parts.append("read by another process than the writer")
+        parts.append("read by other processes than the writers")
     if settings.get("hosts"):
         parts.append(f"by {counted(settings['hosts'], 'host')}")
     if settings["runtime_ns"]:
@@ -38,7 +38,7 @@ def asked(phase: dict[str, Any]) -> str:
 def each(phases: Iterable[dict[str, Any]]) -> Iterator[str]:
     """What was asked, once for all phases that were asked alike.
 
-    Of the levels of a sweep the first one tells what all but these settings were.
+    Of the levels of a sweep the first one tells all but what they differ in.
     """
     alike: dict[str, list[str]] = {}
     levels: dict[str, list[dict[str, Any]]] = {}
@@ -51,7 +51,7 @@ def each(phases: Iterable[dict[str, Any]]) -> Iterator[str]:
         yield f"{', '.join(names)}: {told}."
     for found in levels.values():
         axes = " and ".join(level["name"] for level in found[0]["levels"])
-        more = f" ({len(found) - 1} more levels differ in {axes})" if len(found) > 1 else ""
+        more = f" ({counted(len(found), 'level')} of {axes})" if len(found) > 1 else ""
         yield f"{found[0]['name']}{more}: {asked(found[0])}."
 
 

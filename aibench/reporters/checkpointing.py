@@ -50,7 +50,7 @@ def told(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     if not every:
         return
     yield _FORMULA.format(" and ".join(f"{stop}s" for stop in every))
-    alone = next((_typical(p) for p in phases if p["name"] == "checkpoint-alone"), {})
+    alone = next((_typical(p) for p in phases if _named(p) == "checkpoint-alone"), {})
     for phase, stops in stopped:
         if not stops:
             continue
@@ -59,6 +59,11 @@ def told(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield from _evaluated(name, found)
         yield from _to_loading(name, found)
         yield from _to_saving(name, found, alone)
+
+
+def _named(phase: dict[str, Any]) -> str:
+    """The name, in a sweep without the level."""
+    return str(phase.get("question", phase["name"]))
 
 
 def _typical(phase: dict[str, Any]) -> dict[str, float]:

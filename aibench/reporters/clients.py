@@ -8,7 +8,7 @@ from typing import Any
 
 from aibench.clients import Answer, Client, Need
 from aibench.clients.bounds import ALONE, HEADROOM, MEMORY_TIMES, PROOF
-from aibench.clients.commands import commands
+from aibench.clients.calls import calls
 from aibench.clients.rig import EFFICIENCY, Link
 from aibench.units import format_rate, format_size, format_value
 
@@ -118,7 +118,7 @@ def _reading(
         "runs_if_noisy": need.runs_if_noisy,
         "tolerance": claim.tolerance,
         "reasons": [{"code": code, "sentence": sentence(code)} for code in need.reasons],
-        "commands": [shlex.join(words) for words in commands(need, target, system)],
+        "commands": [shlex.join(words) for words in calls(need, target, system)],
     }
 
 

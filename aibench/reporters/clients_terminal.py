@@ -129,8 +129,8 @@ def _runs(reading: dict[str, Any]) -> str:
     if reading["answer"] == "sides":
         return f"{reading['runs']} pairs, in random order"
     if reading["answer"] == "levels":
-        largest = reading["levels"][-1]["size"]
-        return f"{reading['runs']} runs of each, 3 at least; of {largest} {reading['axis']}:"
+        of = f"; of {reading['levels'][-1]['size']} units:" if reading["axis"] == "units" else ""
+        return f"{reading['runs']} runs of each, 3 at least{of}"
     noisy = reading["runs_if_noisy"]
     if not noisy or noisy <= reading["runs"]:
         return f"{reading['runs']} runs"
@@ -146,10 +146,10 @@ def _indented(text: str, steps: int, style: str = "") -> Table:
 
 
 def _command(command: str, width: int) -> Iterator[Text]:
-    """A command line, broken between words as a shell takes it."""
+    """A command line, broken as a shell takes it, not between an option and its value."""
     begin, more = " " * (2 * _STEP - 2), " " * (2 * _STEP)
     line = begin
-    for word in map(shlex.quote, shlex.split(command)):
+    for word in _joined(command):
         if line.strip() and len(line) + len(word) + 3 > width:
             yield _verbatim(f"{line} \\")
             line = more
@@ -159,3 +159,14 @@ def _command(command: str, width: int) -> Iterator[Text]:
 
 def _verbatim(line: str) -> Text:
     return Text(line, no_wrap=True, overflow="ignore", style="cyan")
+
+
+def _joined(command: str) -> list[str]:
+    """The words of a command, options with their values in one."""
+    found: list[str] = []
+    for word in map(shlex.quote, shlex.split(command)):
+        if found and found[-1].startswith("-") and " " not in found[-1] and word[0] != "-":
+            found[-1] += f" {word}"
+        else:
+            found.append(word)
+    return found

@@ -124,8 +124,8 @@ def _scale(
         same = system.units == claim.units_in_max_config if system and claimed else None
         yield _condition("units", claimed or "the whole system", ours, same)
     asked = phase["asked"]
-    hosts = {worker["host"] for sample in phase["samples"] for worker in sample["workers"]}
-    clients = f"{len(hosts) or 1} client{'s' if len(hosts) > 1 else ''}"
+    hosts = max((len(sample["hosts"]) for sample in phase["samples"]), default=0)
+    clients = f"{hosts or 1} client{'s' if hosts > 1 else ''}"
     depth = f", queue depth {asked['depth']}" if asked["depth"] > 1 else ""
     told = f"{clients}, {asking.workers(asked)}{depth}"
     yield _condition("load", "", told)

@@ -10,9 +10,11 @@ from typing import Any
 
 from aibench.model import Finding, RunRecord, Verdict
 from aibench.model.reference import Reference
+from aibench.remarks import together_remarks
 from aibench.reporters.beside import beside
 from aibench.reporters.claims import counts_by_status, verdict_rows
 from aibench.reporters.gaps import not_tested
+from aibench.reporters.hosts import launch_part
 from aibench.reporters.sizing import sizing
 from aibench.reporters.values import plain
 from aibench.reporters.workloads import workload_part
@@ -43,6 +45,7 @@ def document(
         "kind": "report",
         "run": _run(record),
         "judged": list(runs),
+        "launch": launch_part(record.launch),
         "target": _target(record),
         "system": plain(record.system),
         "environment": plain(record.environment),
@@ -69,7 +72,7 @@ def _run(record: RunRecord) -> dict[str, Any]:
         "command": list(record.command),
         "engines": plain(record.engines),
         "labels": plain(record.labels),
-        "warnings": plain((*record.warnings, *_strays(record))),
+        "warnings": plain((*record.warnings, *together_remarks(record), *_strays(record))),
         "reasons": plain(record.reasons or _unfinished(record)),
     }
 

@@ -53,12 +53,25 @@ def fed(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
 
     It passes where the lower end of the interval does or, with too few repeats for one, the worst.
     Then, where levels were searched, between which numbers the largest one that is fed lies, and
-    what utilisation each level had.
+    what utilisation each level had. Where a sweep sets something else as well, this is told for
+    each of its levels.
     """
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for phase in phases:
+        others = (f"{n['name']}={n['printed']}" for n in phase.get("levels", ())
+                  if n["name"] != "accelerators")  # fmt: skip
+        groups.setdefault(", ".join(others), []).append(phase)
+    told = {level: list(_fed(group)) for level, group in groups.items()}
+    if any(told.values()):
+        yield _FORMULA
+    for level, lines in told.items():
+        yield from (f"{level}: {line}" if level else line for line in lines)
+
+
+def _fed(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     levels = dict(sorted(_levels(phases)))
     if not levels:
         return
-    yield _FORMULA
     bar = max(level.bar for level in levels.values())
     passed = [count for count, level in levels.items() if level.lowest >= bar]
     most, needed = max(passed, default=0), f"a utilisation of {format_value(bar, 'share')} or more"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from aibench.hosts import machines
 from aibench.model import READS, Claim, RunRecord, Status, Verdict
 from aibench.stats.steady import hidden
 
@@ -75,8 +76,7 @@ def _hidden_rates(record: RunRecord) -> list[dict[str, str]]:
 
 def _limits(record: RunRecord) -> list[dict[str, str]]:
     gaps = []
-    hosts = {w.host for s in record.samples for w in s.measurement.workers}
-    if len(hosts) <= 1:
+    if len(machines(record.samples)) <= 1:
         why = "one client was measured; storage that serves many may deliver more to all of them"
         gaps.append(_gap("many clients at once", why))
     reads = any(p.operation in READS for s in record.plan.stages for p in s.measured)

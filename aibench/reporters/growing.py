@@ -9,6 +9,8 @@ from aibench.reporters.figures import Figure, escape, scaled
 from aibench.reporters.levels import KNEE
 from aibench.stats.usl import Usl
 
+#: Where the largest value is less than so many times the smallest, ticks stand evenly.
+_NARROW = 10
 #: Points of a fitted line.
 _STEPS = 40
 
@@ -28,34 +30,49 @@ def sentences(workload: dict[str, Any]) -> Iterator[str]:
             if curve["why_missing"]:
                 yield f"{name}: {curve['why_missing']}."
             continue
-        told = "; ".join(_grows(curve))
-        yield f"{name}: {told}. Nothing is said of more than {_last(curve)}."
+        yield f"{name}: {'; '.join(_grows(curve))}."
+    if any(curve["scaling"] for curve in leading(workload, 1)):
+        yield "Nothing is said of what lies beyond the levels that were measured."
+    about: dict[str, list[str]] = {}
+    for curve in leading(workload, 1):
         for note in curve["notes"]:
-            yield f"{curve['question']}: {note['message']}."
-
-
-def _last(curve: dict[str, Any]) -> str:
-    return str(curve["scaling"]["largest"]["printed"])
+            about.setdefault(note["message"], []).append(curve["question"])
+    for message, questions in about.items():
+        yield f"{', '.join(questions)}: {message}."
 
 
 def _grows(curve: dict[str, Any]) -> Iterator[str]:
     found, axis = curve["scaling"], curve["axes"][0]
     first, last = found["smallest"]["printed"], found["largest"]["printed"]
+    if axis["name"] == "hosts":
+        weak = len({point["slots"] for point in curve["points"]}) > 1
+        yield (
+            "each host brings workers of its own, so the load grows with them (weak scaling)"
+            if weak
+            else "the same load is spread over more hosts (strong scaling)"
+        )
+    verb = "grows" if found["low"] > 0 else "falls" if found["high"] < 0 else "changes"
     yield (
-        f"from {first} to {last} it grows as {axis['name']} to the power {_exponent(found)}"
+        f"from {first} to {last} it {verb} as {axis['name']} to the power {_exponent(found)}"
         + (", and bends: one power does not describe it" if found["bends"] else "")
     )
     if found["efficiency"] is None:
         return
     told = [f"{_share(step)} at {step['level']}" for step in found["efficiency"][1:]]
     yield f"efficiency against {first}: {', '.join(told)}"
-    knee, bar = found["knee"], f"{100 * KNEE:.0f} %"
-    if knee == found["largest"]["value"]:
-        yield f"{bar} is kept throughout"
-    elif knee == found["smallest"]["value"]:
-        yield f"{bar} is not kept beyond {first}"
-    else:
-        yield f"{bar} is kept up to {knee}, the knee"
+    surely, at_most = found["surely"], found["at_most"]
+    open_ = f" (by the intervals up to somewhere from {surely} to {at_most})"
+    yield _knee(found) + ("" if surely == at_most else open_)
+
+
+def _knee(found: dict[str, Any]) -> str:
+    """Up to where so much is kept."""
+    knee, first = found["knee"], found["smallest"]["value"]
+    bar = f"{100 * KNEE:.0f} % or more"
+    if knee == first:
+        return f"{bar} is not kept beyond {first}"
+    whole = knee == found["largest"]["value"]
+    return f"{bar} is kept throughout" if whole else f"{bar} is kept up to {knee}, the knee"
 
 
 def _exponent(found: dict[str, Any]) -> str:
@@ -93,7 +110,7 @@ def chart(curve: dict[str, Any]) -> Figure | None:
     axis = curve["axes"][0]
     points = [p for p in curve["points"] if p["estimate"] and p["estimate"]["typical"]]
     points.sort(key=lambda point: point["levels"][axis["name"]])
-    if len(points) < 2:
+    if len(points) < 2 or curve["unit"] not in ("B/s", "op/s"):
         return None
     measured, ends = _measured(points, axis["name"])
     lines = [measured, *_lines(curve, measured)]
@@ -157,10 +174,21 @@ def _lines(curve: dict[str, Any], measured: Figure) -> Iterator[Figure]:
 def _ticks(lines: list[Figure]) -> dict[str, Any]:
     """Round values on a logarithmic axis, few enough to be read."""
     values = [y for line in lines for y in line["y"] if y]
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    steps = (1, 2, 5) if high - low <= 3 else (1,)
-    ticks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
-    return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    least, most = min(values), max(values)
+    if most < _NARROW * least:
+        step = _round((most - least) / 3 or most)
+        ticks = [n * step for n in range(math.floor(least / step), math.ceil(most / step) + 1)]
+    else:
+        low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
+        steps = (1, 2, 5) if high - low <= 3 else (1,)
+        ticks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
+    return {"tickvals": ticks, "ticktext": [f"{tick:.6g}" for tick in ticks]}
+
+
+def _round(step: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten that is no larger."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return power * next(factor for factor in (5, 2, 1) if factor * power <= step or factor == 1)
 
 
 def _line(name: str, role: int | str, dash: str, x: list[float], y: list[float]) -> Figure:

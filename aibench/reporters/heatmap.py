@@ -87,6 +87,13 @@ def blocks(grid: Grid) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 def sentences(workload: dict[str, Any]) -> Iterator[str]:
     """Where the figure of each grid is best, and what that is worth."""
+    told = list(_best(workload))
+    yield from told
+    if told:
+        yield "The best of many levels is a little better than it would be again."
+
+
+def _best(workload: dict[str, Any]) -> Iterator[str]:
     for curve in leading(workload, 2):
         known = [point for point in curve["points"] if point["estimate"]]
         if len(known) < 2:
@@ -96,8 +103,7 @@ def sentences(workload: dict[str, Any]) -> Iterator[str]:
         place = ", ".join(f"{name}={level}" for name, level in best["printed"].items())
         yield (
             f"{curve['question']}: the best {curve['title']} of {len(known)} levels is "
-            f"{wording.typical(best['estimate'])}, at {place}. The best of many is a little better "
-            "than it would be again."
+            f"{wording.typical(best['estimate'])}, at {place}."
         )
 
 

@@ -22,6 +22,8 @@ from aibench.reporters import (
     folding,
     growing,
     heatmap,
+    hosts,
+    hosts_plots,
     sizing,
     soaking,
     spread,
@@ -42,6 +44,8 @@ _PLOTS = {
     "meanwhile": ("Throughput, and the client meanwhile", meanwhile),
     "overtime": ("Latency over time", overtime),
     "latency": ("Latency by share of operations", figures.latency),
+    "hosts": ("Rate of each host", hosts_plots.rates),
+    "ends": ("First and last done of each host", hosts_plots.ends),
     "workers": ("Spread over the workers, first and last done", spread.spread),
 }
 
@@ -157,7 +161,8 @@ def _environment() -> Environment:
     environment.filters["compared"] = conditions.summary
     environment.globals["states"] = conditions.WORDS
     environment.filters["shell"] = shlex.join
-    environment.filters["hosts"] = spread.hosts
+    environment.filters["told"] = hosts.told
+    environment.globals["hosts"] = hosts
     environment.filters["steadiness"] = steadiness.sentence
     return environment
 

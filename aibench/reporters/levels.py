@@ -1,11 +1,13 @@
 """The part of the document about a sweep: each figure over its levels, and how it grows.
 
-Growth is told over one axis of at least three levels: the exponent with its interval. Where the
-axis counts what works at the same time, there is an efficiency at each level as well, the level up
-to which it is kept, and from six levels on the law of scalability, for the chart alone.
+Growth is told over one axis of at least three levels: of rates and times the exponent with its
+interval. Where the axis counts what works at the same time, rates have an efficiency at each level
+as well, the level up to which it is kept, and from six levels on the law of scalability, for the
+chart alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from aibench.model import Level, Phase, Stage
@@ -15,7 +17,7 @@ from aibench.stats.intervals import estimate
 
 #: Settings of which twice as many could do twice as much.
 PARALLEL = frozenset(
-    {"workers", "threads", "jobs", "loaders", "accelerators", "hosts", "ranks", "processes",
+    {"workers", "threads", "jobs", "loaders", "accelerators", "hosts", "ranks",
      "random_depth", "sequential_depth"}
 )  # fmt: skip
 #: Up to where this share of the smallest level's rate for each unit is kept, growth is worth it.
@@ -27,6 +29,8 @@ _PERCENTILES = ("latency_p50", "latency_p99")
 #: Warnings that say that the client was the limit, or may have been.
 _CLIENT = frozenset({"client_bound", "nic_bound", "busy_client", "run_queue", "steal"})
 _FEWEST_RUNS = 2
+#: States of the cache that say nothing.
+_UNKNOWN = (None, "unknown")
 
 Part = dict[str, Any]
 
@@ -96,7 +100,7 @@ def _curve(question: str, phases: Sequence[Part], metric: Part, *, leads: bool) 
         "usl": None,
         "notes": [],
     }
-    if metric["unit"] in _RATES and len(axes) == 1:
+    if metric["unit"] in (*_RATES, "ns") and len(axes) == 1:
         by_level = {phase["levels"][0]["value"]: runs[phase["name"]] for phase in phases}
         curve["why_missing"] = _missing(curve, by_level)
         if not curve["why_missing"]:
@@ -125,17 +129,24 @@ def _runs(phase: Part, name: str) -> list[float]:
     """The figure in each repeat that is pooled: after a burst the sustained one."""
     figures: Mapping[str, Any] = {metric["name"]: metric["values"] for metric in phase["metrics"]}
     plain, sustained = figures.get(name, []), figures.get(f"sustained_{name}", [])
-    counted = [n for n, sample in enumerate(phase["samples"]) if sample["counts"]]
-    states = [_state(phase["samples"][n]) for n in counted]
-    wanted = "cold" if "cold" in states else next(iter(states), None)
-    kept = [n for n, state in zip(counted, states, strict=True) if state == wanted]
+    wanted = _state(phase)
+    kept = [
+        n for n, sample in enumerate(phase["samples"])
+        if sample["counts"] and _state_of(sample) == wanted
+    ]  # fmt: skip
     values = [
         sustained[n] if sustained and sustained[n] is not None else plain[n] for n in kept if plain
     ]
     return [value for value in values if value is not None]
 
 
-def _state(sample: Part) -> str | None:
+def _state(phase: Part) -> str | None:
+    """What the caches held in the repeats that are pooled (`metrics.of_one_state`)."""
+    states = [_state_of(sample) for sample in phase["samples"] if sample["counts"]]
+    return "cold" if "cold" in states else next(iter(states), None)
+
+
+def _state_of(sample: Part) -> str | None:
     evidence = sample["evidence"]
     return str(evidence["state"]) if evidence else None
 
@@ -147,9 +158,10 @@ def _point(phase: Part, runs: Sequence[float], metric: Part) -> Part:
         "phase": phase["name"],
         "levels": {level["name"]: level["value"] for level in phase["levels"]},
         "printed": {level["name"]: level["printed"] for level in phase["levels"]},
+        "slots": phase["asked"]["processes"] * phase["asked"]["threads"],
         "estimate": found,
         "client_bound": bool(codes & _CLIENT),
-        "cache_state": phase["cache_state"] if phase["reads"] else None,
+        "cache_state": _state(phase) if phase["reads"] else None,
     }
 
 
@@ -161,7 +173,8 @@ def _missing(curve: Part, runs: Mapping[int, Sequence[float]]) -> str:
         return f"growth takes {_FEWEST_RUNS} repeats that count at each level (--repeats)"
     if min(min(values) for values in runs.values()) <= 0:
         return "at a level nothing was done"
-    states = dict.fromkeys(str(point["cache_state"]) for point in curve["points"])
+    found = dict.fromkeys(point["cache_state"] for point in curve["points"])
+    states = [state for state in found if state not in _UNKNOWN]
     if len(states) > 1:
         return f"the caches were {' at some levels and '.join(states)} at others: not one curve"
     return ""
@@ -180,14 +193,20 @@ def _grow(curve: Part, runs: Mapping[int, Sequence[float]]) -> None:
         "largest": axis["levels"][-1],
         "efficiency": None,
         "knee": None,
+        "surely": None,
+        "at_most": None,
     }
-    if axis["parallel"]:
+    if axis["parallel"] and curve["unit"] in _RATES:
         curve["scaling"]["efficiency"] = [
             {"level": step.n, **{name: quantity(getattr(step, name), "share")
                                  for name in ("efficiency", "low", "high")}}
             for step in found.levels
         ]  # fmt: skip
         curve["scaling"]["knee"] = found.knee(KNEE)
+        kept = takewhile(lambda step: step.low >= KNEE, found.levels)
+        perhaps = takewhile(lambda step: step.high >= KNEE, found.levels)
+        curve["scaling"]["surely"] = max(step.n for step in kept)
+        curve["scaling"]["at_most"] = max(step.n for step in perhaps)
         curve["usl"] = _law(runs)
     curve["notes"] = list(_notes(curve, found))
 
@@ -203,8 +222,22 @@ def _law(runs: Mapping[int, Sequence[float]]) -> Part | None:
 def _notes(curve: Part, found: scaling.Scaling) -> Iterator[Part]:
     """What makes a curve look steeper or flatter than the storage is."""
     name = curve["axes"][0]["name"]
+    unknown = [p["printed"][name] for p in curve["points"] if p["cache_state"] == "unknown"]
+    if 0 < len(unknown) < len(curve["points"]):
+        yield {
+            "code": "cache_unknown",
+            "message": f"at {name}={', '.join(unknown)} it is not known what the caches held, and "
+            "at other levels it is: these may not be of one curve",
+        }
     bound = sorted(p["levels"][name] for p in curve["points"] if p["client_bound"])
     smallest = found.levels[0].n
+    if len(bound) == len(curve["points"]):
+        yield {
+            "code": "client_bound_throughout",
+            "message": "the client may have been the limit at all levels: this may be how the "
+            "client grows, and not the storage",
+        }
+        bound = []
     if smallest in bound:
         yield {
             "code": "small_level_client_bound",
@@ -217,7 +250,7 @@ def _notes(curve: Part, found: scaling.Scaling) -> Iterator[Part]:
             "message": f"at {name}={', '.join(beyond)} the client may have been the limit, and not "
             "the storage: it may grow further",
         }
-    if curve["axes"][0]["parallel"] and found.low > SUPERLINEAR:
+    if curve["scaling"]["efficiency"] and found.low > SUPERLINEAR:
         yield {
             "code": "superlinear",
             "message": "more than in proportion: something else held the small levels up",

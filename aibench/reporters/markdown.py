@@ -11,6 +11,7 @@ from aibench.reporters import (
     folding,
     growing,
     heatmap,
+    hosts,
     sizing,
     soaking,
     steadiness,
@@ -47,6 +48,8 @@ def _report(document: dict[str, Any]) -> Iterator[str]:
     yield f"### aibench {escaped(run['name'])}: {_headline(document)}"
     yield ""
     yield f"{escaped(wording.target(document))}. System: {escaped(wording.system(document))}."
+    if told := hosts.launched(document):
+        yield f"{escaped(told)}."
     yield ""
     if not run["counts"]:
         yield "**✗ This run does not count and meets no claim:**"
@@ -56,6 +59,7 @@ def _report(document: dict[str, Any]) -> Iterator[str]:
         yield from _claims(folding.told(document["verdicts"]))
         yield from _folded(document["verdicts"])
     yield from _results(document["workloads"])
+    yield from _hosts(document["workloads"])
     yield from _levels(document["workloads"])
     yield from _limits(document)
     yield from _warnings(document)
@@ -167,6 +171,24 @@ def _phase(name: str, phase: dict[str, Any]) -> Iterator[str]:
         name, first = "", ("", "")
 
 
+def _hosts(workloads: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """What each host did in the middle repeat; of many the slowest, the middle and the fastest."""
+    for workload in workloads:
+        for phase in workload["phases"]:
+            if (sample := hosts.middle(phase)) is None:
+                continue
+            name = f"{escaped(workload['name'])}, {escaped(phase['name'])}"
+            titles = ("Ranks", "Rate", "Share", "First done", "Last done", "Cache")
+            yield table_row((f"{name}: host", "", *titles))
+            yield table_row(("---", "---", *["--:"] * 5, "---"))
+            for which, row in hosts.chosen(sample["hosts"], hosts.FEW):
+                shown = hosts.cells(row)
+                keys = ("ranks", "rate", "share", "first", "last", "cache")
+                cells = (shown["host"], which, *(shown[key] for key in keys))
+                yield table_row(map(escaped, cells))
+            yield ""
+
+
 def _levels(workloads: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The tables of sweeps, with what they show."""
     for workload in workloads:
@@ -202,7 +224,7 @@ def _warnings(document: dict[str, Any]) -> Iterator[str]:
         lines += [f"{workload['name']}: {text}" for text in feeding.fed(workload["phases"])]
         aside = (*soaking.sentences(workload["phases"]), *sweep.sentences(workload["phases"]))
         lines += [f"{workload['name']}: {text}" for text in aside]
-        told = (wording.findings, steadiness.sentences)
+        told = (wording.findings, steadiness.sentences, hosts.sentences)
         lines += [
             f"{workload['name']}, {text}" for tell in told for text in tell(workload["phases"])
         ]

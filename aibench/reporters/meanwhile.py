@@ -43,7 +43,8 @@ def meanwhile(phase: dict[str, Any]) -> Figure | None:
     return {
         "data": [line, *moved, *shares],
         "layout": {
-            "xaxis": {"title": {"text": "time since start, s"}, "rangemode": "tozero"},
+            "xaxis": {"title": {"text": f"time since start, s{_whose(sample)}"},
+                      "rangemode": "tozero"},
             "yaxis": {"title": {"text": printed}, "rangemode": "tozero"},
             "yaxis2": {
                 "title": {"text": "share of the time"}, "overlaying": "y", "side": "right",
@@ -53,6 +54,12 @@ def meanwhile(phase: dict[str, Any]) -> Figure | None:
             "showlegend": True,
         },
     }  # fmt: skip
+
+
+def _whose(sample: dict[str, Any]) -> str:
+    """Which of several hosts is drawn."""
+    name, hosts = sample["telemetry_host"], len(sample["hosts"])
+    return f"; client: {escape(name)}, the slowest of {hosts}" if name and hosts > 1 else ""
 
 
 def middles(sample: dict[str, Any]) -> list[float]:

@@ -55,6 +55,8 @@ _HELP = {
     "aibench_verdict": "1 for the verdict that a claim has, 0 for the others.",
     "aibench_last_session_timestamp_seconds": "When the last session began.",
     "aibench_session_counts": "1 when the last session counts, else 0.",
+    "aibench_client_hosts": "Hosts that measured together in the last session.",
+    "aibench_ranks": "MPI ranks that measured together in the last session.",
     "aibench_info": "Always 1; versions as labels.",
 }
 _STATUSES = (
@@ -110,6 +112,9 @@ def _about(document: dict[str, Any]) -> Iterator[_Line]:
         began = datetime.fromisoformat(run["started_at"]).timestamp()
         yield "aibench_last_session_timestamp_seconds", target, began
     yield "aibench_session_counts", target, float(run["counts"])
+    if (launch := document["launch"]) is not None:
+        yield "aibench_client_hosts", target, float(len(launch["hosts"]))
+        yield "aibench_ranks", target, float(launch["ranks"])
     yield "aibench_info", target | {"version": run["aibench_version"], "name": run["name"]}, 1.0
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from aibench.reporters import wording
 from aibench.reporters.figures import SECOND, Figure, escape, repeat_name, scaled
 
 #: A plot has room for so many rows; what is left out is told.
@@ -134,29 +133,3 @@ def _named(found: Sequence[tuple[float, str, dict[str, Any], int]], phase: dict[
         return ""
     _, _, worker, repeat = of_middle[0]
     return f": {escape(worker['host'])}, {_who(worker)} in repeat {repeat + 1}"
-
-
-def hosts(phase: dict[str, Any]) -> list[dict[str, str]]:
-    """What each host did in the middle repeat, printed, the last one first; empty for one host."""
-    sample = next((s for s in phase["samples"] if s["repeat"] == phase["middle_repeat"]), None)
-    found = _by_host(sample) if sample else {}
-    if len(found) < 2:
-        return []
-    ranked = sorted(found.items(), key=lambda each: -max(w["end_ns"] for w in each[1]))
-    return [_host(name, workers) for name, workers in ranked]
-
-
-def _host(name: str, workers: Sequence[dict[str, Any]]) -> dict[str, str]:
-    ends = [worker["end_ns"] for worker in workers]
-    last = max(workers, key=lambda worker: worker["end_ns"])
-    took = max(ends) - min(worker["start_ns"] for worker in workers)
-    moved, operations = (sum(w[key] for w in workers) for key in ("bytes", "operations"))
-    rate, unit = (moved, "B/s") if moved else (operations, "op/s")
-    return {
-        "host": name,
-        "workers": str(len(workers)),
-        "first": wording.duration(min(ends)),
-        "last": wording.duration(max(ends)),
-        "who": _who(last),
-        "rate": wording.printed(rate * SECOND / took if took > 0 else None, unit),
-    }

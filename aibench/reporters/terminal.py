@@ -16,6 +16,8 @@ from aibench.reporters import (
     folding,
     growing,
     heatmap,
+    hosts,
+    hosts_terminal,
     sizing,
     soaking,
     steadiness,
@@ -73,6 +75,8 @@ def _head(document: dict[str, Any]) -> Iterator[RenderableType]:
         facts.add_row(
             "client", Text(", ".join(f"{k} {wording.fact(k, v)}" for k, v in key.items()))
         )
+    if told := hosts.launched(document):
+        facts.add_row("ranks", Text(told))
     if told := belonging.belonging(run["labels"]):
         facts.add_row("labels", Text(told))
     yield facts
@@ -201,7 +205,9 @@ def _workload(workload: dict[str, Any]) -> Iterator[RenderableType]:
         return
     grids = heatmap.grids(workload)
     shown = [grid.question for grid in grids]
-    yield _figures([p for p in workload["phases"] if p.get("question") not in shown])
+    phases = [p for p in workload["phases"] if p.get("question") not in shown]
+    yield _figures(phases)
+    yield from hosts_terminal.tables(phases)
     yield from _grids(grids)
     told = (*growing.sentences(workload), *heatmap.sentences(workload))
     notes = _phase_notes(workload["phases"])
@@ -268,6 +274,7 @@ def _phase_notes(phases: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from sweep.sentences(phases)
     yield from wording.findings(phases)
     yield from steadiness.sentences(phases)
+    yield from hosts.sentences(phases)
     yield from wording.limits(phases, brief=True)
 
 

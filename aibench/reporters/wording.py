@@ -223,7 +223,9 @@ def watching(phase: dict[str, Any]) -> str:
         if watched and watched["watched_ns"] and sample["repeat"] == phase["middle_repeat"]:
             share = 100 * watched["cost_ns"] / watched["watched_ns"]
             times = counted(len(watched["ends_ns"]), "interval")
-            return f"The client was watched for {times}, which took {share:.2g} % of one core."
+            name = sample["telemetry_host"]
+            who = f"Host {name}" if name else "The client"
+            return f"{who} was watched for {times}, which took {share:.2g} % of one core."
     return ""
 
 

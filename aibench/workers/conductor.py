@@ -43,7 +43,7 @@ from aibench.workers.timeline import Timeline
 
 
 class Conductor(Cells):
-    """The shared timeline of all accelerators of this host. Made before the loaders are forked."""
+    """The shared timeline of all accelerators of this pool. Made before the loaders are forked."""
 
     def seat(self, number: int) -> "Seat":
         """What loader ``number`` has to do with the timeline."""
@@ -199,6 +199,7 @@ class Seat:
         self._made = conductor.cells[self._base + MADE]
         self._turned = conductor.turned[number] if conductor.turned else None
         self._is_last = conductor.steps_of_epochs >= conductor.steps
+        self._is_coupled = conductor.others > 0
         self.epochs, self.origin_ns = conductor.epochs, conductor.origin_ns
 
     def begin(self, start_ns: int, deadline: int) -> None:
@@ -236,10 +237,13 @@ class Seat:
         place = self._made % self.asked.prefetch
         self._cells[self._ring(0) + place] = ready_ns
         self._cells[self._ring(1) + place] = size
+        step = self._made * self.asked.loaders + self.loader
         self._made += 1
         with self.timeline.lock:
             self._cells[self._base + MADE] = self._made
             if not self.timeline.over:
+                if self._is_coupled:
+                    self.timeline.brought(self.accelerator, step, ready_ns)
                 self.timeline.advance((self.accelerator,))
 
     def leave(self, wait: Callable[[int], None], now: int) -> int:

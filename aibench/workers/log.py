@@ -85,6 +85,40 @@ class Intervals:
                 ),
             )
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Everything in a few arrays: an object for each interval would be sent as many times."""
+        rows = list(self.filled.values())
+        counts = [(row.operations, row.bytes, row.max_ns, len(row.bins)) for row in rows]
+        bins, numbers = [row.bins for row in rows], [row.counts for row in rows]
+        return (
+            self.interval_ns,
+            np.array([*self.filled], dtype=np.int64),
+            np.array(counts, dtype=np.int64).reshape(-1, 4),
+            np.concatenate(bins) if bins else np.empty(0, np.uint16),
+            np.concatenate(numbers) if numbers else np.empty(0, np.uint32),
+        )
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.interval_ns, places, counts, bins, numbers = state
+        self.filled, begin = {}, 0
+        for place, (operations, moved, longest, length) in zip(
+            places.tolist(), counts.tolist(), strict=True
+        ):
+            end = begin + length
+            part = (bins[begin:end], numbers[begin:end])
+            self.filled[place] = Interval(operations, moved, longest, *part)
+            begin = end
+
+    def without_bins(self) -> "Intervals":
+        """The same without latencies but the largest: as small as counts are."""
+        bare = Intervals()
+        bare.interval_ns = self.interval_ns
+        bare.filled = {
+            place: Interval(each.operations, each.bytes, each.max_ns)
+            for place, each in self.filled.items()
+        }
+        return bare
+
     def add_bytes(self, end: int, count: int) -> None:
         """Count bytes of an operation that goes on, by when they came, in ns from the start."""
         self._fit(end)

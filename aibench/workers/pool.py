@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -27,9 +27,10 @@ from aibench.model import WRITES
 from aibench.orphans import die_with
 from aibench.probes.patience import Patience
 from aibench.process import signals_held
+from aibench.workers.coupling import Coupling
+from aibench.workers.crews import Crew, commons_of, crews_of
 from aibench.workers.failure import failure
 from aibench.workers.job import Job, Outcome, Prepare, Progress
-from aibench.workers.part import Processes, processes_of
 from aibench.world import Alone, World
 
 _FORK = multiprocessing.get_context("fork")
@@ -44,29 +45,6 @@ class _Worker:
     number: int
     process: BaseProcess
     pipe: Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Crew:
-    """Those who do one job here: each process has the slots that ``processes`` lists.
-
-    Their numbers in the outcomes count from ``first`` on, in shared memory from ``base`` on.
-    """
-
-    job: Job
-    prepare: Prepare
-    processes: Processes
-    first: int = 0
-    base: int = 0
-
-    @property
-    def size(self) -> int:
-        """How many threads of control there are here."""
-        return sum(len(slots) for slots in self.processes)
-
-    def cell(self, number: int, thread: int) -> int:
-        """Where a thread of process ``number`` has its integers."""
-        return self.base + sum(len(slots) for slots in self.processes[:number]) + thread
 
 
 class _Shared:
@@ -227,45 +205,64 @@ def run_pool(
     `TargetFailed` or `WorkerFailed` when any of them fails; any exception kills them all.
     """
     world = world or Alone("")
-    crews = _crews([(job, prepare), *beside], world)
+    crews = crews_of([(job, prepare), *beside], world)
     shared = _Shared(sum(crew.size for crew in crews))
     workers: list[_Worker] = []
-    outcomes: list[Outcome] = []
+    coupling = Coupling(commons_of(crews, world), world)
     patience = Patience(patience_ns, writes=job.phase.operation in WRITES)
+
+    def look(is_over: bool) -> None:
+        """See whether anything moves, and tell how far it has come."""
+        waits_for_others = is_over or coupling.is_held
+        patience.note(*shared.totals(), time.monotonic_ns() if waits_for_others else 0)
+        if patience.is_over():
+            raise WorkerFailed(
+                f"no operation ended within {patience.limit_s:g} s: the target hangs, or its "
+                "server is gone"
+            )
+        if shared.cells[0]:
+            report(*shared.totals(crews[0].size))
+
     try:
         for crew in crews:
             _fork(crew, shared, workers, parents=parents)
-        waiting = {worker.pipe: worker for worker in workers}
-        started = False
-        while waiting or not started:
-            for pipe in wait(list(waiting), timeout=_POLL_S if started else 0.001):
-                outcomes += _answer(waiting.pop(pipe))  # type: ignore[call-overload]
-            if not started and shared.all_ready():
-                shared.start(world.meet())
-                started = True
-            patience.note(*shared.totals())
-            if patience.is_over():
-                raise WorkerFailed(
-                    f"no operation ended within {patience.limit_s:g} s: the target hangs, or its "
-                    "server is gone"
-                )
-            if started:
-                report(*shared.totals(crews[0].size))
+        outcomes = _watch(workers, shared, coupling, world, look)
         return shared.cells[0], sorted(outcomes, key=lambda outcome: outcome.slot)
     finally:
         _end(workers)
+        coupling.close()
 
 
-def _crews(jobs: Sequence[tuple[Job, Prepare]], world: World) -> list[Crew]:
-    """Who of those that do ``jobs`` is here."""
-    crews: list[Crew] = []
-    for job, prepare in jobs:
-        first = base = 0
-        if crews:
-            first = crews[-1].first + crews[-1].job.phase.slots
-            base = crews[-1].base + crews[-1].size
-        crews.append(Crew(job, prepare, processes_of(job.phase, world.place), first, base))
-    return crews
+def _watch(
+    workers: Sequence[_Worker],
+    shared: _Shared,
+    coupling: Coupling,
+    world: World,
+    look: Callable[[bool], None],
+) -> list[Outcome]:
+    """Have all start, and take what they answer until nobody is left and no rank waits for us.
+
+    ``look`` is called now and then, with whether all workers of this rank have ended.
+    """
+    waiting: dict[object, _Worker] = {worker.pipe: worker for worker in workers}
+    outcomes: list[Outcome] = []
+    started, looked = False, 0.0
+    while waiting or not started or coupling.is_needed:
+        sources = coupling.sources if started else ()
+        pipes = [worker.pipe for worker in waiting.values()]
+        for ready in wait([*pipes, *sources], timeout=_POLL_S if started else 0.001):
+            if ready in waiting:
+                outcomes += _answer(waiting.pop(ready))
+        if not started and shared.all_ready():
+            shared.start(coupling.begin(world.meet()))
+            started = True
+        now = time.monotonic()
+        if not sources or not waiting or now > looked + _POLL_S:
+            looked = now
+            look(not waiting)
+        if started:
+            coupling.turn(is_over=not waiting)
+    return coupling.complete(outcomes)
 
 
 def _end(workers: Sequence[_Worker]) -> None:

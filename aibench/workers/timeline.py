@@ -15,7 +15,10 @@ from aibench.workers.cells import (
     ASKED_AT,
     BARRIER,
     BEGAN,
+    BROUGHT,
     BYTES,
+    COMING_CELLS,
+    COMPUTABLE,
     COMPUTED,
     END,
     ENDED,
@@ -32,6 +35,7 @@ from aibench.workers.cells import (
     HELD,
     LATEST,
     LEFT,
+    LONGEST,
     MADE,
     OVER,
     RELEASED_AT,
@@ -42,6 +46,7 @@ from aibench.workers.cells import (
     STEPS,
     STOPPED,
     STOPS,
+    STUCK,
     TAKEN,
     TURNED,
     UNWRITTEN,
@@ -71,12 +76,13 @@ class Timeline:
         """Whether nothing more is taken."""
         return bool(self._cells[self.group + OVER])
 
-    def freeze(self) -> Steps:
-        """The steps that this process computed, when all ranks have ended."""
-        self._shared.await_ranks()
+    def freeze(self, *, wait: bool = True) -> Steps:
+        """The steps that this process computed, when all ranks have ended; ``wait`` for that."""
+        if wait:
+            self._shared.await_ranks()
         found = self._log.freeze()
         equal = ["compute"] if not self.asked.varies else []
-        equal += ["barrier"] if len(self.members) == 1 else []
+        equal += ["barrier"] if not self.asked.barrier or self.asked.count == 1 else []
         for kind in equal:
             found.histograms.pop(kind, None)
         return found
@@ -87,6 +93,7 @@ class Timeline:
         cells[base + RELEASED_AT] = max(cells[base + RELEASED_AT], now)
         cells[group + STOPS] -= 1
         if cells[group + STOPS]:
+            self._shared.ring()
             return
         cells[group + STOPPED] = max(cells[base + RELEASED_AT] - cells[group + FREE], 0)
         cells[group + FREE] += cells[group + STOPPED]
@@ -99,6 +106,7 @@ class Timeline:
         cells[group + EXAM_END] = max(cells[group + EXAM_END], end_ns)
         cells[group + STOPS] -= 1
         if cells[group + STOPS]:
+            self._shared.ring()
             return
         cells[group + EXAM] = max(cells[group + EXAM_END] - cells[group + FREE], 0)
         cells[group + FREE] += cells[group + EXAM]
@@ -114,14 +122,15 @@ class Timeline:
         base = self._shared.checkpoint(checkpoint)
         self._cells[base + WRITTEN_AT] = max(self._cells[base + WRITTEN_AT], now)
         self._cells[base + UNWRITTEN] -= 1
+        self._shared.ring()
 
     def _stop(self, now: int) -> None:
         """All accelerators stop for a checkpoint: tell the ranks."""
         cells, group, shared = self._cells, self.group, self._shared
         base = shared.checkpoint(cells[group + ASKED])
-        cells[base + ASKED_AT], cells[base + UNWRITTEN] = now, shared.ranks
+        cells[base + ASKED_AT], cells[base + UNWRITTEN] = now, shared.ranks + shared.others
         cells[group + ASKED] += 1
-        cells[group + STOPS] = shared.ranks
+        cells[group + STOPS] = shared.ranks + shared.others
         for turn in shared.turns.values():
             turn.release()
 
@@ -129,7 +138,7 @@ class Timeline:
         """All accelerators stop for an evaluation: tell those who read for it."""
         cells, group, exams = self._cells, self.group, self._shared.exams
         cells[group + EXAMINED] += 1
-        cells[group + EXAM_END], cells[group + STOPS] = 0, len(exams)
+        cells[group + EXAM_END], cells[group + STOPS] = 0, len(exams) + self._shared.others
         for exam in exams.values():
             exam.release()
 
@@ -141,10 +150,10 @@ class Timeline:
         while taking and not cells[group + STOPS]:
             for accelerator in taking:
                 self._take(accelerator)
-            if cells[group + ARRIVED] < len(self.members):
+            if cells[group + ARRIVED] < len(self.members) or self._shared.others:
                 taking = ()
             else:
-                self._end_step()
+                self._end_step(cells[group + LATEST], self._longest())
                 taking = () if cells[group + OVER] else self.members
         self.end_if_stuck()
 
@@ -174,13 +183,38 @@ class Timeline:
         cells[group + ARRIVED] += 1
         cells[group + LATEST] = max(cells[group + LATEST], ended)
 
-    def _end_step(self) -> None:
+    def brought(self, accelerator: int, step: int, ready: int) -> None:
+        """Let others know of a batch, whatever step they are at."""
+        cells, shared = self._cells, self._shared
+        base, compute = shared.coming(step), shared.compute(accelerator, step)
+        cells[base + BROUGHT] += 1
+        cells[base + COMPUTABLE] = max(cells[base + COMPUTABLE], ready + compute)
+        cells[base + LONGEST] = max(cells[base + LONGEST], compute)
+        if cells[base + BROUGHT] == len(self.members):
+            shared.ring()
+
+    def resume(self, computable: int, longest: int) -> None:
+        """End a step that others have the batches for, too, and go on.
+
+        The last of all computes until ``computable`` where batches came late, or for ``longest``.
+        """
+        cells, group = self._cells, self.group
+        coming = self._shared.coming(cells[group + STEP])
+        for cell in range(coming, coming + COMING_CELLS):
+            cells[cell] = 0
+        self._end_step(max(computable, cells[group + FREE] + longest), longest)
+        if not self.over:
+            self.advance(self.members)
+
+    def _longest(self) -> int:
+        bases = [self._shared.member(accelerator) for accelerator in self.members]
+        return max(self._cells[base + ENDED] - self._cells[base + BEGAN] for base in bases)
+
+    def _end_step(self, latest: int, longest: int) -> None:
         """All have computed: count their step, and let the next one begin."""
         cells, group = self._cells, self.group
-        freed, latest, step = cells[group + FREE], cells[group + LATEST], cells[group + STEP]
-        bases = [self._shared.member(accelerator) for accelerator in self.members]
-        longest = max(cells[base + ENDED] - cells[base + BEGAN] for base in bases)
-        for base in bases:
+        freed, step = cells[group + FREE], cells[group + STEP]
+        for base in [self._shared.member(accelerator) for accelerator in self.members]:
             self._count(base, freed, latest, first=step == 0)
             cells[base + STALL] += latest - freed - longest if step else 0
         cells[group + STEP], cells[group + FREE], cells[group + ARRIVED] = step + 1, latest, 0
@@ -189,7 +223,7 @@ class Timeline:
             cells[group + TURNED] = latest
             self._release(self._shared.turned)
         if step + 1 >= self._shared.steps or latest >= self._deadline:
-            self._finish()
+            self.finish()
         elif self.asked.evaluate_every and (step + 1) % self.asked.evaluate_every == 0:
             self._examine()
         elif self._saves_after(step + 1):
@@ -199,7 +233,7 @@ class Timeline:
         every = self.asked.save_every
         return (
             every > 0
-            and self._shared.ranks > 0
+            and self._shared.all_ranks > 0
             and steps % every == 0
             and self._cells[self.group + ASKED] < self._shared.checkpoints
         )
@@ -233,10 +267,18 @@ class Timeline:
             loader, batch = self._next(accelerator)
             seat = self._shared.loader(accelerator, loader)
             if self._cells[seat + GONE] and self._cells[seat + MADE] <= batch:
-                self._finish()
+                self._stick()
                 return
 
-    def _finish(self) -> None:
+    def _stick(self) -> None:
+        """End; where others have to end too, when all hear of it, as of all that came before."""
+        if not self._shared.others:
+            self.finish()
+        elif not self._cells[self.group + STUCK]:
+            self._cells[self.group + STUCK] = 1
+            self._shared.ring()
+
+    def finish(self) -> None:
         """Nothing more is taken: wake all loaders of the group."""
         self._cells[self.group + OVER] = 1
         self._release(self._shared.admissions)

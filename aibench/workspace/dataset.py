@@ -17,6 +17,7 @@ from aibench.errors import WorkspaceError
 from aibench.formats.files import granule, path_of, size_of, suffixes_of
 from aibench.model import Population, Sizes
 from aibench.workspace.root import Workspace, make_directory, read_json, write_json
+from aibench.workspace.spans import Spans
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -48,7 +49,7 @@ def state(workspace: Workspace | None, population: Population, boots: str = "") 
 
     `WorkspaceError` when a complete data set does not look as its manifest says.
     """
-    everything = State(complete=False, missing=range(granules(population)), known=False)
+    everything = State(complete=False, missing=Spans([range(granules(population))]), known=False)
     if workspace is None:
         return everything
     try:
@@ -66,11 +67,9 @@ def _state(fd: int, population: Population, workspace: Workspace, boots: str) ->
         return None
     if found.complete:
         _look(fd, population, workspace)
-        return State(complete=True, missing=(), known=True)
+        return State(complete=True, missing=Spans([]), known=True)
     done = _noted(fd) if manifest.get("boot") == boots else set()
-    if not done:
-        return State(complete=False, missing=range(granules(population)), known=True)
-    missing = tuple(n for n in range(granules(population)) if n not in done)
+    missing = Spans.without(granules(population), done)
     return State(complete=False, missing=missing, known=True)
 
 

@@ -3,7 +3,9 @@
 import mmap
 import time
 
-_OPERATIONS, _MOVED, _ALL_OPERATIONS, _ALL_MOVED, _BEAT, _PATIENCE, _SIGNAL, _COUNT = range(8)
+_COUNT = 8
+_OPERATIONS, _MOVED, _ALL_OPERATIONS, _ALL_MOVED = range(4)
+_BEAT, _PATIENCE, _SIGNAL, _SIGNAL_NS = range(4, _COUNT)
 _DEFAULT_PATIENCE_NS = 120 * 10**9
 
 
@@ -59,4 +61,10 @@ class Cells:
 
     @signal.setter
     def signal(self, number: int) -> None:
+        self._cells[_SIGNAL_NS] = time.perf_counter_ns()
         self._cells[_SIGNAL] = number
+
+    @property
+    def signal_ns(self) -> int:
+        """When that was; 0 where none did."""
+        return self._cells[_SIGNAL_NS]

@@ -14,7 +14,7 @@ class Kind(IntEnum):
     HELLO = 1
     """A rank is there; its host follows."""
     WELCOME = 2
-    """All ranks are there; their hosts and clocks follow."""
+    """All ranks are there; their hosts follow."""
     PING = 3
     """What time is it? Nothing else is done until the answer."""
     PONG = 4

@@ -5,27 +5,33 @@ way to speak but the storage that they measure. Each writes a page of its own of
 there before; so no two hosts write the same page, and nobody waits for a name to appear.
 """
 
-import json
 import os
+import struct
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 
 from aibench.world.world import Place
 
 NAME = ".aibench-ranks"
 _PAGE = 4096
+#: What a page begins with, then the fields of a `Note`.
+_NOTE, _SIGN = struct.Struct("<8s5q"), b"aibench\1"
 #: Two losses that are no further apart, besides what is not known of the clocks, are at once.
-_AT_ONCE_NS = 20_000_000
+_AT_ONCE_NS = 50_000_000
 _LOOK_S = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Note:
-    """When a rank lost its connection, on rank 0's clock; ``signal`` had asked it to end before."""
+    """When a rank lost its connection, on rank 0's clock, or was asked to end by a signal before.
+
+    ``signal`` is 0 where it was not asked.
+    """
 
     rank: int
+    began_ns: int
     lost_ns: int
     error_ns: int
     signal: int
@@ -43,7 +49,7 @@ def prepare(path: str, size: int) -> None:
 
 def leave(path: str, note: Note) -> None:
     """Write a note, if that is possible."""
-    page = json.dumps(asdict(note)).encode().ljust(_PAGE)
+    page = _NOTE.pack(_SIGN, *astuple(note)).ljust(_PAGE, b"\0")
     with suppress(OSError):
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
@@ -60,10 +66,10 @@ def read(path: str, size: int) -> dict[int, Note]:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             for rank in range(size):
-                page = os.pread(fd, _PAGE, rank * _PAGE).strip(b"\0 ")
-                with suppress(ValueError, TypeError):
-                    note = Note(**json.loads(page)) if page else None
-                    if note is not None and note.rank == rank:
+                page = os.pread(fd, _NOTE.size, rank * _PAGE)
+                if page.startswith(_SIGN) and len(page) == _NOTE.size:
+                    note = Note(*_NOTE.unpack(page)[1:])
+                    if note.rank == rank:
                         notes[rank] = note
         finally:
             os.close(fd)
@@ -92,34 +98,25 @@ class Finding:
 def first_lost(place: Place, notes: Mapping[int, Note]) -> Finding:
     """What the notes say of the rank that began it.
 
-    A rank that nobody had asked to end, while others were, was first. Else those are that were
-    lost before all others, as far as the clocks tell. A rank without a note may be gone with its
-    host.
+    That is who was lost before anything else happened, as far as the clocks tell. Where a launcher
+    ends all, it asks them first, or they are all lost at once; a rank without a note may then be
+    gone with its host.
     """
     missing = [rank for rank in range(place.size) if rank not in notes]
-    unasked = [rank for rank, note in notes.items() if not note.signal]
-    asked = len(notes) - len(unasked)
-    candidates = unasked if unasked and asked else list(notes)
-    earliest = min(candidates, key=lambda rank: notes[rank].lost_ns + notes[rank].error_ns)
-    limit = notes[earliest].lost_ns + notes[earliest].error_ns + _AT_ONCE_NS
-    ranks = sorted(r for r in candidates if notes[r].lost_ns - notes[r].error_ns <= limit)
-    stands_out = (asked and unasked) or len(ranks) < len(notes) or ranks == [0]
-    if not stands_out or len(ranks) == place.size:
-        return _all_lost(place, missing, by_signal=not unasked)
-    message = f"{_named(place, ranks)} lost {'its' if len(ranks) == 1 else 'their'} MPI process"
-    if missing and len(notes) > 1:  # else the others have nothing to write down yet
-        message += f"; nothing is known of {_named(place, missing)}"
-    return Finding(ranks=tuple(ranks), code="rank_died", message=message)
-
-
-def _all_lost(place: Place, missing: Sequence[int], *, by_signal: bool) -> Finding:
-    """What is found where none of those that left a note was first."""
-    if missing:
-        message = f"no note is there from {_named(place, missing)}, which may be gone with its host"
-        return Finding(ranks=tuple(missing), code="rank_lost", message=message)
-    if by_signal:
+    earliest = min(notes.values(), key=lambda note: note.began_ns + note.error_ns)
+    limit_ns = earliest.began_ns + earliest.error_ns + _AT_ONCE_NS
+    first = sorted(r for r, note in notes.items() if note.began_ns - note.error_ns <= limit_ns)
+    if any(notes[rank].signal for rank in first):
         return Finding(ranks=(), code="interrupted", message="all ranks were asked to end")
-    return Finding(ranks=(), code="rank_died", message="the launcher ended all ranks at once")
+    if len(first) == len(notes) > 1 or len(first) == place.size:
+        if missing:
+            message = f"no note is there from {_named(place, missing)}: its host may be gone"
+            return Finding(ranks=tuple(missing), code="rank_lost", message=message)
+        return Finding(ranks=(), code="rank_died", message="the launcher ended all ranks at once")
+    message = f"{_named(place, first)} lost {'its' if len(first) == 1 else 'their'} MPI process"
+    if missing and first != [0]:  # else they may have nothing to write down yet
+        message += f"; no note is there from {_named(place, missing)}"
+    return Finding(ranks=tuple(first), code="rank_died", message=message)
 
 
 def _named(place: Place, ranks: Sequence[int]) -> str:

@@ -15,7 +15,6 @@ from aibench.world.cells import Cells
 from aibench.world.frames import Frame, Kind, Wire
 from aibench.world.lastwords import Note
 from aibench.world.switchboard import TIMES
-from aibench.world.world import Place
 
 if TYPE_CHECKING:
     from aibench.world.gathering import Welcome
@@ -48,7 +47,7 @@ class Linked:
         self._await(lambda: bool(self._welcomes))
         self._is_joined = True
         welcome: Welcome = pickle.loads(self._welcomes.popleft())  # noqa: S301 - of our own
-        self.place, self._clock = Place(rank=welcome.rank, hosts=welcome.hosts), welcome.clock
+        self.place, self._clock = welcome.place, welcome.clock
         self.clocks, self.kernels = welcome.clocks, welcome.kernels
         self.library = welcome.library
 
@@ -152,6 +151,7 @@ class Linked:
         offset, error = (self._clock.offset_ns, self._clock.error_ns)
         note = Note(
             rank=self.place.rank,
+            began_ns=(self._cells.signal_ns or lost_ns) - offset,
             lost_ns=lost_ns - offset,
             error_ns=error,
             signal=self._cells.signal,

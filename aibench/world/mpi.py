@@ -4,6 +4,7 @@ One thread speaks (``MPI_THREAD_SINGLE``), and it never waits inside MPI: what i
 until a later call finds that it has gone, and what comes is taken when it is there.
 """
 
+import warnings
 from collections import deque
 from contextlib import suppress
 from typing import Any
@@ -14,6 +15,8 @@ from aibench.world.launch import Launch
 #: No message is longer than this; what is longer goes in parts.
 _PART = 1 << 26
 _LAST, _MORE = 0, 1
+#: Libraries of another family than Open MPI's.
+_NOT_OPEN = ("MPICH", "Intel(R) MPI", "MVAPICH")
 
 
 class MpiCarrier:
@@ -22,7 +25,13 @@ class MpiCarrier:
     def __init__(self, launch: Launch) -> None:
         """Call ``MPI_Init``; `Refused` where launcher and library don't belong together."""
         self._mpi = _loaded()
-        self._mpi.Init()
+        if launch.launcher == "Open MPI" and any(name in self.library for name in _NOT_OPEN):
+            raise _mixed(
+                launch, f"is {self.library}"
+            )  # which would end this process without a word
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # mpi4py guesses what is said below
+            self._mpi.Init()
         self._comm: Any = self._mpi.COMM_WORLD
         self.rank: int = self._comm.Get_rank()
         self.size: int = self._comm.Get_size()
@@ -30,22 +39,17 @@ class MpiCarrier:
         self._coming: deque[tuple[int, int, Any, bytearray]] = deque()
         self._parts: dict[int, bytearray] = {}
         self._lost: list[tuple[int, str]] = []
-        expected = launch.size or self.size
-        if (self.size, self.rank) != (expected, launch.rank):
+        if (self.size, self.rank) != (launch.size or self.size, launch.rank):
             library = self.library
             self._mpi.Finalize()
-            raise Refused(
-                f"the launcher ({launch.launcher}) started {expected} processes, but the MPI "
-                f"library that mpi4py loads ({library}) knows of {self.size}: use the launcher of "
-                "that library, or an mpi4py for the launcher's (MPI4PY_MPIABI and LD_LIBRARY_PATH "
-                "choose one)"
-            )
+            raise _mixed(launch, f"({library}) knows of {self.size}")
 
     @property
     def library(self) -> str:
         """The MPI library that is loaded, with its version."""
         told: str = self._mpi.Get_library_version()
-        return " ".join(told.partition(",")[0].split("\n")[0].split())
+        first = told.partition(",")[0].split("\n")[0].replace("Version:", "")
+        return " ".join(first.split())
 
     def send(self, rank: int, data: bytes) -> None:
         """Put ``data`` on its way to ``rank``; it must not be changed any more."""
@@ -113,6 +117,15 @@ class MpiCarrier:
     def abort(self, code: int) -> None:
         """End all ranks, also those that answer no more."""
         self._comm.Abort(code)
+
+
+def _mixed(launch: Launch, what: str) -> Refused:
+    count = "several" if launch.size is None else launch.size
+    return Refused(
+        f"the launcher ({launch.launcher}) started {count} processes, but the MPI library that "
+        f"mpi4py loads {what}: use the launcher of that library, or an mpi4py for the launcher's "
+        "(MPI4PY_MPIABI and LD_LIBRARY_PATH choose one)"
+    )
 
 
 def _loaded() -> Any:

@@ -2,6 +2,7 @@
 
 import pickle
 import time
+from collections.abc import Sequence
 
 from aibench.world.carrier import Carrier, frames
 from aibench.world.cells import Cells
@@ -16,8 +17,12 @@ _LONGER = 2
 class Relay:
     """Passes on what this rank and rank 0 say to one another, and says that this rank is well."""
 
-    def __init__(self, carrier: Carrier, wire: Wire, cells: Cells) -> None:
+    def __init__(
+        self, carrier: Carrier, wire: Wire, cells: Cells, came: Sequence[Frame] = ()
+    ) -> None:
+        """``came`` is what rank 0 has said already."""
         self._carrier, self._wire, self._cells = carrier, wire, cells
+        self._came = list(came)
         self._heard = self._spoke = self._turned = time.monotonic_ns()
         self._told = (0, 0)
         self.has_ended = False
@@ -29,11 +34,13 @@ class Relay:
     def turn(self) -> bool:
         """Do what is to be done now; whether anything was."""
         self._cells.beat()
-        mine, theirs = self._wire.receive(), frames(self._carrier)
+        mine = self._wire.receive()
+        theirs = self._came + [frame for _, frame in frames(self._carrier)]
+        self._came = []
         for frame in mine:
             if not self.has_ended:
                 self._carrier.send(0, frame.packed())
-        for _, frame in theirs:
+        for frame in theirs:
             self._from_rank_0(frame)
         self._wire.flush()
         self._look(bool(theirs))

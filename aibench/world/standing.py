@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from aibench.world.cells import Cells
     from aibench.world.linked import Linked
+
+_DYING_S = 0.5
+_LOOK_S = 0.005
 
 _connect: "Callable[[], Linked] | None" = None
 _linked: "Linked | None" = None
@@ -49,8 +53,17 @@ def _link() -> "Linked":
 
 
 def loss() -> AibenchError | None:
-    """What has happened where this rank has lost its connection; None where it has not."""
-    return None if _linked is None else _linked.loss()
+    """What has happened where this rank has lost its connection; None where it has not.
+
+    To be asked when SIGTERM came, which the end of the connecting process sends: it does so when
+    the thread ends that forked us, and threads of MPI may end a moment later.
+    """
+    deadline = time.monotonic() + _DYING_S
+    while _linked is not None and time.monotonic() < deadline:
+        if (lost := _linked.loss()) is not None:
+            return lost
+        time.sleep(_LOOK_S)
+    return None
 
 
 def notes(directory: str | None) -> None:

@@ -57,7 +57,7 @@ class Switchboard:
         """Whether all other ranks have let go of everything."""
         return len(self._gone) == self.size
 
-    def silent(self) -> list[int]:
+    def left(self) -> list[int]:
         """The ranks that have not let go yet."""
         return [rank for rank in range(self.size) if rank not in self._gone]
 

@@ -6,7 +6,9 @@ others do what it shares with them. All ranks make the same calls in the same or
 
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 from typing import Any, Protocol
 
 #: How long before the common start of a lone rank: time for its workers to see it.
@@ -40,6 +42,19 @@ class Place:
         return tuple(dict.fromkeys(self.hosts))
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many ranks each host has, in the order of `names`."""
+        return dict(Counter(self.hosts))
+
+    @property
+    def leaders(self) -> dict[str, int]:
+        """The first rank of each host, in the order of `names`."""
+        found: dict[str, int] = {}
+        for rank, host in enumerate(self.hosts):
+            found.setdefault(host, rank)
+        return found
+
+    @property
     def leads(self) -> bool:
         """Whether this is the first rank of its host: the one that acts for the host as a whole."""
         return self.hosts.index(self.host) == self.rank
@@ -47,12 +62,12 @@ class Place:
     @property
     def beside(self) -> int:
         """How many ranks this rank's host has, this one among them."""
-        return Counter(self.hosts)[self.host]
+        return self.hosts.count(self.host)
 
     def ranks_of(self, hosts: int = 0) -> int:
         """How many ranks the first so many hosts have; all of them with 0."""
-        first = self.names[:hosts] if hosts else self.names
-        return sum(host in first for host in self.hosts)
+        counts = list(self.counts.values())
+        return sum(counts[:hosts] if hosts else counts)
 
     @property
     def turn(self) -> int:
@@ -62,6 +77,90 @@ class Place:
             (order[host], rank) < (order[self.host], self.rank)
             for rank, host in enumerate(self.hosts)
         )
+
+    @property
+    def host_count(self) -> int:
+        """How many hosts there are."""
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot(Place):
+    """A place as told to ranks other than 0: without the names of all hosts, and so small.
+
+    It has the same properties, but for those that name other hosts. ``fleet`` holds (how many
+    hosts, with how many ranks each), in their order.
+    """
+
+    hosts: tuple[str, ...] = ()
+    of: int
+    on: str
+    at: int
+    first: bool
+    fleet: tuple[tuple[int, int], ...]
+    neighbours: int
+
+    def __post_init__(self) -> None:
+        """Nothing is to be checked."""
+
+    @property
+    def size(self) -> int:
+        """How many ranks there are."""
+        return self.of
+
+    @property
+    def host(self) -> str:
+        """The name of this rank's host."""
+        return self.on
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the first rank of its host."""
+        return self.first
+
+    @property
+    def beside(self) -> int:
+        """How many ranks this rank's host has, this one among them."""
+        return self.neighbours
+
+    @property
+    def turn(self) -> int:
+        """The place of this rank where those of one host stand next to each other."""
+        return self.at
+
+    def ranks_of(self, hosts: int = 0) -> int:
+        """How many ranks the first so many hosts have; all of them with 0."""
+        if not hosts:
+            return self.of
+        found = 0
+        for count, each in self.fleet:
+            found += min(count, hosts) * each
+            hosts -= min(count, hosts)
+        return found
+
+    @property
+    def host_count(self) -> int:
+        """How many hosts there are."""
+        return sum(count for count, _ in self.fleet)
+
+
+def spots(hosts: Sequence[str]) -> Iterator[Spot]:
+    """The place of each rank, by rank, where ``hosts`` has the name of the host of each."""
+    counts = Counter(hosts)
+    begins = dict(zip(counts, accumulate(counts.values(), initial=0), strict=False))
+    fleet = tuple((len(list(run)), each) for each, run in groupby(counts.values()))
+    seen: Counter[str] = Counter()
+    for rank, host in enumerate(hosts):
+        yield Spot(
+            rank=rank,
+            of=len(hosts),
+            on=host,
+            at=begins[host] + seen[host],
+            first=not seen[host],
+            fleet=fleet,
+            neighbours=counts[host],
+        )
+        seen[host] += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from aibench.cli import clients_here, commands
 from aibench.cli.options import chosen_claims
-from aibench.clients.commands import LAUNCHER
+from aibench.clients.calls import LAUNCHER
 from aibench.definition.workloads import find_workload
 from aibench.errors import AibenchError
 from tests import build

@@ -8,13 +8,7 @@ import click
 import pytest
 
 from aibench import __version__
-from aibench.cli.resuming import (
-    Resumed,
-    refuse_decided,
-    refuse_other,
-    refuse_other_hosts,
-    resumed,
-)
+from aibench.cli.resuming import Resumed, refuse_decided, refuse_other, resumed
 from aibench.cli.run_command import command
 from aibench.engines.null import NullEngine
 from aibench.errors import RecordError, Refused
@@ -58,20 +52,6 @@ def test_a_later_sample_of_the_same_place_wins() -> None:
     """Where a record holds a repeat twice, it stands once."""
     before = resumed(stopped(build.sample(0, reasons=FAILED), build.sample(0), build.sample(0)))
     assert kept(before) == [("read", 0)]
-
-
-def test_only_the_same_ranks_go_on() -> None:
-    """What ranks have begun is completed by as many on the same hosts, and by nobody else."""
-    launch = build.launch()
-    record = stopped(build.sample(0), launch=launch)
-    refuse_other_hosts(record, replace(launch, hosts=launch.hosts[::-1], library="MPICH"))
-    refuse_other_hosts(stopped(), None)
-    with pytest.raises(
-        Refused, match=r"by 2 ranks on \S+, 2 ranks on \S+, and here is one process"
-    ):
-        refuse_other_hosts(record, None)
-    with pytest.raises(Refused, match="one process without MPI, and here is 2 ranks on"):
-        refuse_other_hosts(stopped(), launch)
 
 
 def test_many_ranks_have_many_processes() -> None:

@@ -9,7 +9,7 @@ import pytest
 from aibench.clients import Answer, Ceiling, Client, Link, Need, Task, needs
 from aibench.clients.answers import _BEYOND
 from aibench.clients.bounds import ALONE, HEADROOM, PROOF
-from aibench.clients.commands import commands
+from aibench.clients.calls import calls
 from aibench.definition import library
 from aibench.definition.claims import load_claims
 from aibench.judge import gates, trials
@@ -163,7 +163,11 @@ def test_scaling_along_other_axes() -> None:
     for axis, clients in (("clients", [1, 2, 4, 8]), ("workers", [1, 1, 1, 1])):
         claim = own(kind=ClaimKind.SCALING, unit="1", axis=axis,
                     interpretations=(Interpretation(id="own", value=0.9),))  # fmt: skip
-        assert [level.clients for level in needed(claim)[0].levels] == clients
+        need = needed(claim)[0]
+        assert [level.clients for level in need.levels] == clients
+        (run,) = calls(need, None, None)
+        name = {"clients": "hosts", "workers": "jobs"}[axis]
+        assert run[run.index("--sweep") + 1] == f"{name}=1,2,4,8"
     slow = replace(CLIENT, link=Link(rate=10e9, source="test"))
     levels = needed("IN-09", slow)[0].levels  # 4 GB/s each over 9 GB/s
     assert [(level.size, level.clients) for level in levels] == [(1, 1), (2, 1), (4, 2), (8, 4)]
@@ -262,7 +266,7 @@ def test_an_unknown_link_decides_nothing() -> None:
     need = needed("A3-04", unknown)[0]
     assert (need.clients, need.to_refute, need.data_bytes) == (None, None, None)
     assert [bound.what for bound in need.bounds] == ["harness"]
-    assert "N" in commands(need, None, None)[0]
+    assert "N" in calls(need, None, None)[0]
     assert {level.clients for level in needed("H3-03", unknown)[0].levels} == {None}
 
 
@@ -296,7 +300,7 @@ def test_more_never_takes_fewer() -> None:
 
 def test_command_lines() -> None:
     """Each kind of answer ends with the commands that test it, in their order."""
-    lines = {name: commands(needed(name)[0], "/mnt/x", "s.toml") for name in CATALOGUE}
+    lines = {name: calls(needed(name)[0], "/mnt/x", "s.toml") for name in CATALOGUE}
     assert lines["FC-01"] == lines["A3-07"] == ()
     (run,) = lines["A3-03"]
     assert run[:7] == ("mpirun", "-n", "12", "--hostfile", "hosts", "--bind-to", "none")
@@ -308,4 +312,4 @@ def test_command_lines() -> None:
     assert lines["H3-03"][1][2:6] == ("RUN-1", "RUN-2", "RUN-4", "RUN-8")
     assert "--rate" in lines["MT-05"][0]
     own_epochs = replace(CATALOGUE["IN-08"], baseline=Baseline(source=BaselineSource.FIRST_EPOCH))
-    assert "epochs=3" in commands(needed(own_epochs)[0], None, None)[0]
+    assert "epochs=3" in calls(needed(own_epochs)[0], None, None)[0]

@@ -123,6 +123,7 @@ def other_cache(which: Entrant) -> Entrant:
     [
         (other_plan, "plan", "load-demo read processes is 2 and 4"),
         (other_client, "client", "kernel is 6.18 and 6.19"),
+        (lambda e: changed(e, launch=build.launch()), "client", "hosts is 1 and 2"),
         (lambda e: changed(e, aibench_version="0.2.0"), "harness", "aibench is 0.1 and 0.2"),
         (lambda e: changed(e, engines={"posix": "9"}), "engine", "posix is 0.1.0 and 9"),
         (other_cache, "cache", "state is cold and warm"),

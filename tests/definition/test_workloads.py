@@ -65,7 +65,7 @@ suites = "quick"
     ]  # fmt: skip
     assert found[-1] == (
         "mine.toml:6: colour: unknown key; known: imitates, kind, name, params, repeats, suite, "
-        "suites, title"
+        "suites, sweep, title"
     )
     assert "greater than or equal to 1, not 0" in found[4]
 

@@ -5,6 +5,7 @@ of a file is in memory afterwards is compared as well, within a tenth.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from aibench.formats.format import samples_in
 from aibench.formats.slicing import rows, runs
 from aibench.formats.tensors import cut
 from aibench.model import Population, Slice
+from aibench.probes import sysfs
 from aibench.probes.cache import evict, residency
 from tests.fidelity import saving
 from tests.fidelity.test_checkpoints import (
@@ -29,7 +31,7 @@ from tests.fidelity.test_checkpoints import (
     steps,
     unmapped,
 )
-from tests.fidelity.tracing import requires_strace, trace_python
+from tests.fidelity.tracing import Mix, requires_strace, trace_python
 
 MIB = 2**20
 #: Tensors that are split by rows, by columns in rows of 1 MiB and of 32 KiB, and by rows again.
@@ -114,6 +116,21 @@ def forget(path: Path) -> None:
         pytest.skip(f"The filesystem of {path} keeps files in memory.")
 
 
+def brought_in(path: Path, read: Callable[[], Mix]) -> tuple[Mix, float]:
+    """The calls of ``read``, and the share of a file that it brought into memory.
+
+    Where somebody on this machine drops the caches meanwhile, which empties this one's too, it
+    reads again; after five times the test skips.
+    """
+    for _ in range(5):
+        forget(path)
+        before = sysfs.fields("/proc/vmstat")["drop_pagecache"]
+        calls, share = read(), resident(path)
+        if sysfs.fields("/proc/vmstat")["drop_pagecache"] == before:
+            return calls, share
+    pytest.skip("Others on this machine drop the caches all the time.")
+
+
 @requires_strace
 @pytest.mark.parametrize(
     ("reader", "framework", "package"),
@@ -130,19 +147,16 @@ def test_slices_of_safetensors_are_mapped_as_the_library_does(
     files = saving.population("safetensors", shards, _LARGE, _ROWS)
     saving.save(files, tmp_path)
     path = tmp_path / "data" / path_of(files, 0)
-    forget(path)
-    theirs = trace_python(
-        GET_SLICE, str(path), str(rank), "4", framework,
-        data=tmp_path / "data", log=tmp_path / "real.log",
-    )  # fmt: skip
-    expected = resident(path)
-    forget(path)
+    words = (GET_SLICE, str(path), str(rank), "4", framework)
+    places = {"data": tmp_path / "data", "log": tmp_path / "real.log"}
+    theirs, expected = brought_in(path, lambda: trace_python(*words, **places))
     needed: list[dict[str, Any]] = [asdict(part) for part in part_of_all(files, rank, 4)]
     told = {"format": "safetensors", "shards": shards, "tensors": _LARGE, "columns": _ROWS}
-    ours = saving.traced(told | {"reader": reader, "needed": needed, "block": 4096}, tmp_path)
+    told |= {"reader": reader, "needed": needed, "block": 4096}
+    ours, found = brought_in(path, lambda: saving.traced(told, tmp_path))
     assert unmapped(steps(ours)) == unmapped(steps(theirs))
     assert not ours.of("read", "pread")
-    assert resident(path) == pytest.approx(expected, abs=0.1)
+    assert found == pytest.approx(expected, abs=0.1)
 
 
 def test_the_library_finds_rows_and_columns(tmp_path: Path) -> None:

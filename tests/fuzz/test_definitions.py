@@ -19,9 +19,9 @@ from aibench.definition.workloads import WorkloadFile, load_workload, shipped_wo
 from aibench.engines.fio import job
 from aibench.errors import DefinitionError, Refused
 from aibench.formats import files
-from aibench.generators.settings import kind_of
+from aibench.generators.settings import _value, kind_of
 from aibench.model import Operation
-from aibench.planner import Options, _value, make_plan
+from aibench.planner import Options, make_plan
 from tests import build
 from tests.fuzz.bounded import refused
 

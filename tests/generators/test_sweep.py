@@ -135,6 +135,22 @@ def test_space_is_that_of_the_largest_level(files: Files) -> None:
     assert sweep.space_bytes == largest
 
 
+def test_a_workload_file_may_hold_a_sweep(files: Files) -> None:
+    """Its table is measured where no other sweep is asked for; what --set sets is not swept."""
+    text = load() + '\n[sweep]\nworkers = [1, 2]\nsize = ["4KiB", "8KiB"]\n'
+    assert "epoch@workers=2,size=8KiB" in names(swept(files, text))
+    assert names(swept(files, text, settings=("size=4KiB",))) == [
+        "epoch@workers=1", "epoch@workers=2",
+    ]  # fmt: skip
+    assert names(swept(files, text, "batch=1,2")) == ["epoch@batch=1", "epoch@batch=2"]
+    with pytest.raises(
+        AibenchError, match=r"0.toml:18: sweep: wrong: mine \(kind load\) has no such"
+    ):
+        swept(files, load() + "\n[sweep]\nwrong = [1, 2]\n")
+    with pytest.raises(AibenchError, match=r"0.toml:18: sweep: .workers=1.: one level is no sweep"):
+        swept(files, load() + "\n[sweep]\nworkers = [1]\n")
+
+
 WRONG = {
     "workers": "write a setting and its levels",
     "workers=": "write a setting and its levels",

@@ -50,7 +50,7 @@ def parts(measured: Measurement) -> int:
 def test_a_resume_to_the_first_batch(tmp_path: Path) -> None:
     """The report has each part, the whole, and how much more was read than needed."""
     stand = Stand(tmp_path)
-    planned = " ".join(stand.do("plan", stand.target, *RESUME).out.split())
+    planned = " ".join(stand.ask("plan", stand.target, *RESUME).out.split())
     assert "6 workers, cache cold" in planned
     done = stand.run(*RESUME)
     assert done.code == 0, done.err
@@ -64,7 +64,7 @@ def test_a_resume_to_the_first_batch(tmp_path: Path) -> None:
     text = " ".join(done.out.split())
     for words in ("checkpoint time", "index time", "first batch time", "resume time", "needed"):
         assert words in text
-    again = stand.do("report", "last", "-f", "json").json
+    again = stand.ask("report", "last", "-f", "json").json
     (phase,) = again["workloads"][0]["phases"]
     found = {metric["name"]: metric for metric in phase["metrics"]}
     assert found["resume_time"]["unit"] == "ns"

@@ -1,6 +1,6 @@
 """Data sets are reused, completed and verified through the command line; clean takes them away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,9 +44,26 @@ def test_another_population(stand: Stand) -> None:
     assert stand.run(*SMALL, "--set", "size=5KiB").code == 0
     assert len(data_sets(stand)) == 3
     assert before.items() <= times(stand).items()
-    verified = stand.do("verify", stand.target)
+    verified = stand.ask("verify", stand.target)
     assert verified.code == 0
     assert verified.out.count("every byte as written") == 3
+
+
+@pytest.fixture(scope="module")
+def one_set(tmp_path_factory: pytest.TempPathFactory) -> Stand:
+    """A stand with one data set."""
+    stand = Stand(tmp_path_factory.mktemp("one"))
+    assert stand.run(*SMALL).code == 0
+    return stand
+
+
+@pytest.fixture
+def whole(one_set: Stand) -> Iterator[Stand]:
+    """A stand with one data set, of which a file is to be changed."""
+    path = next(one_set.workspace.glob("data/*/d000000/f0000000123"))
+    content = path.read_bytes()
+    yield one_set
+    path.write_bytes(content)
 
 
 def flip(path: Path) -> None:
@@ -65,16 +82,16 @@ def flip(path: Path) -> None:
     ],
     ids=["flipped", "truncated", "missing"],
 )
-def test_wrong_data(tmp_path: Path, change: Callable[[Path], object], words: str) -> None:
+def test_wrong_data(whole: Stand, change: Callable[[Path], object], words: str) -> None:
     """Verify names the file and the offset of what is wrong: exit code 1."""
-    stand = Stand(tmp_path)
-    assert stand.run(*SMALL).code == 0
+    stand = whole
     path = next(stand.workspace.glob("data/*/d000000/f0000000123"))
+    assert stand.ask("verify", stand.target).code == 0
     change(path)
-    done = stand.do("verify", stand.target)
+    done = stand.ask("verify", stand.target)
     assert done.code == 1
     assert done.out == f"WRONG  {path}{words}{' were written' if 'ends' in words else ''}\n"
-    (one,) = stand.do("verify", stand.target, "--json").json["data"]
+    (one,) = stand.ask("verify", stand.target, "--json").json["data"]
     assert one["wrong"] == str(path)
 
 
@@ -84,11 +101,11 @@ def test_edited_manifest(tmp_path: Path) -> None:
     assert stand.run(*SMALL).code == 0
     manifest = data_sets(stand)[0] / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"mean": 4096', '"mean": 4097'))
-    done = stand.do("verify", stand.target)
+    done = stand.ask("verify", stand.target)
     assert done.code == 3
     assert "manifest.json is missing, damaged or was edited" in done.out
     assert stand.run(*SMALL).code == 0
-    assert stand.do("verify", stand.target).code == 0
+    assert stand.ask("verify", stand.target).code == 0
 
 
 def told(stand: Stand) -> Done:
@@ -126,7 +143,7 @@ def test_half_made(tmp_path: Path) -> None:
 def test_nothing_to_verify(tmp_path: Path) -> None:
     """Where no run has been there is nothing to verify, and that is no failure."""
     stand = Stand(tmp_path)
-    done = stand.do("verify", stand.target)
+    done = stand.ask("verify", stand.target)
     assert (done.code, done.out) == (0, "")
     assert done.messages == [f"there is no data of aibench's under {stand.target}"]
 
@@ -134,12 +151,12 @@ def test_nothing_to_verify(tmp_path: Path) -> None:
 def test_a_second_mount_is_asked_for_by_name(tmp_path: Path) -> None:
     """What belongs to reading through another mount is refused without one, or with the same."""
     stand = Stand(tmp_path)
-    done = stand.do("verify", stand.target, "--repeats", "2")
+    done = stand.ask("verify", stand.target, "--repeats", "2")
     assert (done.code, done.messages) == (
         2, ["--repeats goes with --written-through, which keeps a record"],
     )  # fmt: skip
-    done = stand.do("verify", stand.target, "--written-through", stand.target)
+    done = stand.ask("verify", stand.target, "--written-through", stand.target)
     assert (done.code, "that is one protocol" in done.err) == (2, True)
-    done = stand.do("verify", stand.target, "--written-through", tmp_path / "none")
+    done = stand.ask("verify", stand.target, "--written-through", tmp_path / "none")
     assert (done.code, done.messages) == (2, [f"{tmp_path / 'none'} is not a directory"])
     assert stand.paths() == []

@@ -100,7 +100,7 @@ def test_the_document_and_the_page(ring: Ring) -> None:
 def test_compare_tells_the_same_later(ring: Ring, form: str) -> None:
     """From the records alone each format comes out again, twice with the same bytes."""
     words = ("compare", "--duel", duel_of(ring), "-f", form)
-    first, second = ring.do(*words), ring.do(*words)
+    first, second = ring.do(*words), ring.ask(*words)
     assert first.code in (0, 3), first.err
     assert first.out == second.out
     assert "left" in first.out
@@ -115,19 +115,19 @@ def test_compare_tells_the_same_later(ring: Ring, form: str) -> None:
 def test_compare_pairs_the_runs_it_is_given(ring: Ring) -> None:
     """Runs named one by one are paired by their labels; the warm-up and lone runs are left out."""
     sides = {side: [p for p in ring.paths() if read(p).labels["side"] == side] for side in "ab"}
-    told = ring.do("compare", *sides["a"], "--with", *sides["b"][1:], "--json").json
+    told = ring.ask("compare", *sides["a"], "--with", *sides["b"][1:], "--json").json
     assert (told["design"], told["pairs"]["complete"]) == ("paired", 3)
-    lone = ring.do("compare", *sides["a"][:3], "--with", *sides["b"], "--json").json
+    lone = ring.ask("compare", *sides["a"][:3], "--with", *sides["b"], "--json").json
     assert lone["pairs"]["complete"] == 2
 
 
 def test_the_same_runs_on_both_sides_are_refused(ring: Ring) -> None:
     """Runs of one side against runs of the same side are no pairs, nor is a run with itself."""
     one, two, three = [p for p in ring.paths() if read(p).labels["side"] == "a"][1:]
-    done = ring.do("compare", one, two, "--with", two, three)
+    done = ring.ask("compare", one, two, "--with", two, three)
     assert done.code == 2
     assert "is there twice" in done.err
-    apart = ring.do("compare", one, "--with", two, three, "--json")
+    apart = ring.ask("compare", one, "--with", two, three, "--json")
     assert apart.code == 3
     assert apart.json["design"] == "sequential"
 
@@ -137,7 +137,7 @@ def test_of_single_runs_the_repeats_are_compared(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     words = (*SMALL, "--repeats", "3", "--set", "files=300")
     assert {stand.run(*words).code for _ in range(2)} <= {0, 3}
-    done = stand.do("compare", stand.paths()[0], "--with", stand.paths()[1], "--json")
+    done = stand.ask("compare", stand.paths()[0], "--with", stand.paths()[1], "--json")
     assert done.code == 3, done.err
     told = done.json
     assert "one_run" in {note["code"] for note in told["notes"]}
@@ -169,7 +169,7 @@ def test_a_duel_is_extended_once(tmp_path: Path) -> None:
     assert done.json["pairs"] == {"declared": 3, "complete": 4, "extended": 1}
     assert done.json["confidence"] == 0.975
     duel = ring.records()[0].labels["duel"]
-    again = ring.do("compare", "--duel", duel, "--delta", "0.001%", "--json").json
+    again = ring.ask("compare", "--duel", duel, "--delta", "0.001%", "--json").json
     assert again["figures"] == done.json["figures"]
     assert again["pairs"] == done.json["pairs"]
 
@@ -239,7 +239,8 @@ def test_refusals(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
     """Wrong arguments are refused, with what is wrong; but for a figure nothing is measured."""
     ring = Ring(tmp_path)
     words = tuple(str(ring.other) if word == "other" else word for word in words)
-    done = ring.duel(*QUESTION, *words)
+    started = ring.do if "iops" in words else ring.ask
+    done = started("duel", ring.target, ring.other, *QUESTION, *words)
     assert done.code == 2, done.out
     assert told in done.err
     assert len(ring.paths()) <= 2
@@ -251,7 +252,7 @@ def test_a_damaged_file_of_floors_is_named(tmp_path: Path) -> None:
     ring.results.mkdir()
     for text in ("{", "[]", '{"format": 2}', '{"format": 1, "floors": [{"series": 1}]}'):
         (ring.results / FILE).write_text(text)
-        done = ring.duel(*QUESTION)
+        done = ring.ask("duel", ring.target, ring.other, *QUESTION)
         assert done.code == 2
         assert re.search(rf"{FILE} (can't be read|is damaged): .+", done.err)
 

@@ -63,7 +63,7 @@ def test_signals_at_random(tmp_path: Path, seed: int) -> None:
     for path in stand.paths():
         assert read(path).run_id == path.stem
     tidy(stand)
-    assert stand.do("clean", stand.target).code == 0
+    assert stand.ask("clean", stand.target).code == 0
     assert list(stand.target.iterdir()) == []
 
 
@@ -92,7 +92,7 @@ def test_resumed_generation(tmp_path: Path) -> None:
     before = first.stat().st_mtime_ns
     assert stand.run(*LARGE).code == 0
     assert first.stat().st_mtime_ns == before
-    assert stand.do("verify", stand.target).code == 0
+    assert stand.ask("verify", stand.target).code == 0
 
 
 def test_impatience(tmp_path: Path) -> None:
@@ -201,12 +201,12 @@ def test_killed(tmp_path: Path) -> None:
         finished(process)
     assert stand.left_running() == []
     assert codes(stand.record()) == ["unfinished"]
-    assert stand.do("report", "last").code == 0
+    assert stand.ask("report", "last").code == 0
     partial = stand.do("verify", stand.target)
     assert partial.code == 3
     assert "not compared: it was never written to its end" in partial.out
     assert stand.run(*LARGE).code == 0
-    assert stand.do("verify", stand.target).code == 0
+    assert stand.ask("verify", stand.target).code == 0
 
 
 def test_killed_in_a_checkpoint(tmp_path: Path) -> None:

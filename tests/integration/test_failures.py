@@ -37,7 +37,7 @@ def failed_well(stand: Stand, done: Done, code: str) -> None:
     record = stand.record()
     assert record.complete
     assert codes(record) == [code]
-    assert stand.do("report", "last").code == 0
+    assert stand.ask("report", "last").code == 0
     assert stand.left_running() == []
 
 
@@ -107,8 +107,8 @@ class TestFull:
             assert (mount.path / "foreign").stat().st_size > 0
             (mount.path / "foreign").unlink()
             assert stand.run(*LARGE).code == 0
-            assert stand.do("verify", stand.target).code == 0
-            assert stand.do("clean", stand.target).code == 0
+            assert stand.ask("verify", stand.target).code == 0
+            assert stand.ask("clean", stand.target).code == 0
 
     def test_space_runs_out_in_a_checkpoint(self, tmp_path: Path) -> None:
         """Somebody fills the target while a checkpoint is saved: no_space, and scratch is gone."""
@@ -244,7 +244,7 @@ class TestWrongTargets:
             shutil.rmtree(stand.results)
             subprocess.run(["mount", "-o", "remount,ro", mount.path], check=True)
             refused_well(stand, stand.run(*SMALL), "read-only")
-            assert stand.do("verify", stand.target).code == 0
+            assert stand.ask("verify", stand.target).code == 0
             cleaned = stand.do("clean", stand.target)
             assert cleaned.code == 4
             assert "read-only" in cleaned.err
@@ -285,7 +285,7 @@ class TestWrongTargets:
         with lab.bind_mount(other.workspace, stand.workspace):
             refused_well(stand, stand.run(*SMALL), "is a mount point of its own")
             refused_well(stand, stand.do("clean", stand.target), "is a mount point of its own")
-        assert other.do("verify", other.target).code == 0
+        assert other.ask("verify", other.target).code == 0
 
     @pytest.mark.parametrize("kind", ["file", "below a file"])
     def test_results_are_not_a_directory(self, tmp_path: Path, kind: str) -> None:
@@ -363,7 +363,7 @@ class TestCompany:
                 os.kill(holder, signal.SIGCONT)
                 process.terminate()
             assert finished(process).code == 4
-        assert stand.do("clean", stand.target).code == 0
+        assert stand.ask("clean", stand.target).code == 0
 
     def test_target_is_removed(self, tmp_path: Path) -> None:
         """The target goes away in the middle of a run: it ends, and says what is gone."""

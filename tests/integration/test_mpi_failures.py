@@ -15,7 +15,8 @@ import pytest
 
 from aibench.store import read
 from tests.integration.command import SMALL, Done, children, codes
-from tests.integration.mpi import Mpi, Ranks, each_mpi
+from tests.integration.mpi import Ranks
+from tests.labs.mpi import Stack, each_mpi
 
 pytestmark = pytest.mark.slow
 MOMENTS = int(os.environ.get("AIBENCH_MOMENTS", "1"))
@@ -75,7 +76,7 @@ def victims(first: int) -> dict[str, list[int]]:
 @each_mpi
 @pytest.mark.parametrize("role", ["connects", "measures", "works"])
 @pytest.mark.parametrize("moment", range(MOMENTS))
-def test_a_process_of_a_rank_is_killed(tmp_path: Path, mpi: Mpi, role: str, moment: int) -> None:
+def test_a_process_of_a_rank_is_killed(tmp_path: Path, mpi: Stack, role: str, moment: int) -> None:
     """Whichever it is and whenever it dies, all end, and the record names the rank and its host."""
     chance = random.Random(f"{mpi.name} {role} {moment}")
     stand = Ranks(tmp_path, mpi, RANKS)
@@ -104,7 +105,7 @@ def test_a_process_of_a_rank_is_killed(tmp_path: Path, mpi: Mpi, role: str, mome
 
 
 @each_mpi
-def test_a_rank_that_stands_still(tmp_path: Path, mpi: Mpi) -> None:
+def test_a_rank_that_stands_still(tmp_path: Path, mpi: Stack) -> None:
     """A rank whose processes are all stopped is named, and ends as soon as it goes on."""
     stand = Ranks(tmp_path, mpi, RANKS)
     process, said = begun(stand, 3, 0.1)
@@ -126,7 +127,7 @@ def test_a_rank_that_stands_still(tmp_path: Path, mpi: Mpi) -> None:
 
 
 @each_mpi
-def test_the_launcher_is_interrupted(tmp_path: Path, mpi: Mpi) -> None:
+def test_the_launcher_is_interrupted(tmp_path: Path, mpi: Stack) -> None:
     """Ctrl-C ends all ranks, and the record says that somebody asked for it."""
     stand = Ranks(tmp_path, mpi, RANKS)
     process, said = begun(stand, 2, 0.1)

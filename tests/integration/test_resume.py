@@ -74,7 +74,7 @@ def test_interrupted_twice(tmp_path: Path) -> None:
     assert f"goes on from {read(first).run_id}" in " ".join(done.out.split())
     assert "load-4k" not in done.err
     assert stand.scratch() == []
-    assert stand.do("verify", stand.target).code == 0
+    assert stand.ask("verify", stand.target).code == 0
 
 
 def test_nothing_is_left(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_data_is_gone(tmp_path: Path) -> None:
     """Data that was removed meanwhile is written again, where a missing sample needs it."""
     stand = Stand(tmp_path)
     stopped_at(stand, "load-4k: epoch 2/2", *PHASES)
-    assert stand.do("clean", stand.target).code == 0
+    assert stand.ask("clean", stand.target).code == 0
     done = stand.run("--resume", "last")
     assert done.code == 0, done.err
     assert "load-4k: layout" in done.err

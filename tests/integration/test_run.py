@@ -143,7 +143,7 @@ def test_report_forms(plain: tuple[Stand, Done], form: str, tmp_path: Path) -> N
     """A record becomes a report in every format, on standard output or in a file."""
     stand, _ = plain
     shown = stand.do("report", "last", "-f", form)
-    written = stand.do("report", stand.paths()[-1], "-f", form, "-o", tmp_path / "report")
+    written = stand.ask("report", stand.paths()[-1], "-f", form, "-o", tmp_path / "report")
     assert (shown.code, written.code) == (0, 0)
     assert written.out == ""
     assert shown.out == (tmp_path / "report").read_text().rstrip("\n") + "\n"
@@ -155,7 +155,7 @@ def test_report_by_id(plain: tuple[Stand, Done]) -> None:
     stand, _ = plain
     path = stand.paths()[-1]
     for name in (path, path.stem[-6:]):
-        done = stand.do("report", name, "--json")
+        done = stand.ask("report", name, "--json")
         assert done.json["run"]["id"] == path.stem
 
 
@@ -163,7 +163,7 @@ def test_report_of_nothing(tmp_path: Path) -> None:
     """A record that is not there is refused, with the place that was looked at."""
     stand = Stand(tmp_path)
     for name in ("last", "20260101"):
-        done = stand.do("report", name)
+        done = stand.ask("report", name)
         assert done.code == 2
         assert str(stand.results) in done.err
         assert "no record" in done.err
@@ -300,8 +300,8 @@ def test_odd_target_names(tmp_path: Path, name: str) -> None:
     assert done.code == 0, done.err
     assert stand.record().target.path == str(target)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted({name, "results"})
-    assert stand.do("verify", target).code == 0
-    assert stand.do("clean", target).code == 0
+    assert stand.ask("verify", target).code == 0
+    assert stand.ask("clean", target).code == 0
 
 
 def test_without_fio(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_search_and_its_plan(tmp_path: Path) -> None:
     """A plan bounds the levels that a search may try; a run tries some and tells the curve."""
     stand = Stand(tmp_path)
     words = (*WORDS, "--set", "search=5", "--set", "compute=5ms")
-    planned = " ".join(stand.do("plan", tmp_path, *words).out.split())
+    planned = " ".join(stand.ask("plan", tmp_path, *words).out.split())
     assert "up to 5 accelerators: a search tries at most 5 of these 5 levels" in planned
     done = stand.run(*words)
     assert done.code == 0, done.err
@@ -71,7 +71,7 @@ def test_a_training_with_checkpoints(tmp_path: Path) -> None:
 
 def test_a_plan_names_the_loaders(tmp_path: Path) -> None:
     """A plan tells accelerators and loaders of each phase."""
-    done = Stand(tmp_path).do("plan", tmp_path, *WORDS)
+    done = Stand(tmp_path).ask("plan", tmp_path, *WORDS)
     assert "accelerators-2: 64 files of 20.0 kB, 2 × 2 loaders on" in " ".join(done.out.split())
 
 
@@ -97,7 +97,7 @@ evaluation = { every = 20, files = 40 }
 checkpoint = { every = 15, ranks = 2, shards = 1, parameters = 100_000 }
 """)
     words = ("-w", tmp_path / "stops.toml", "--repeats", "1")
-    planned = " ".join(stand.do("plan", tmp_path, *words).out.split())
+    planned = " ".join(stand.ask("plan", tmp_path, *words).out.split())
     assert "after each 20 steps an evaluation of 40 files" in planned
     done = stand.run(*words)
     assert done.code == 0, done.err

@@ -20,7 +20,7 @@ from tests.labs.tools import unless
 pytestmark = [
     pytest.mark.mounts,
     pytest.mark.slow,
-    pytest.mark.alone,
+    pytest.mark.paced,
     unless(lab.missing_throttle()),
 ]
 RATE, SECOND = 40_000_000, 10**9

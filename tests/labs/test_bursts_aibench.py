@@ -11,7 +11,7 @@ from tests.integration.command import Stand
 from tests.labs import faults
 from tests.labs.tools import copied, dd, requires_fio, took, unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow]
 BURST, BURST_BPS, SUSTAINED_BPS = 80_000_000, 20_000_000, 8_000_000
 #: The series of a save has intervals of 0.1 s, and a batch of 11 s has three of them.
 BATCH_S = 0.3
@@ -41,6 +41,7 @@ def judged(record: RunRecord, sample: Sample) -> Steadiness:
     return found
 
 
+@pytest.mark.paced
 @unless(faults.missing())
 def test_the_cliff_of_the_lab() -> None:
     """As dd sees it, so many bytes go at the rate of the burst, and all others at the other one."""
@@ -54,6 +55,7 @@ def test_the_cliff_of_the_lab() -> None:
     assert copied(then) / took(then) == pytest.approx(SUSTAINED_BPS, rel=0.03)
 
 
+@pytest.mark.paced
 @unless(faults.missing())
 def test_a_write_cache_with_a_cliff(tmp_path: Path) -> None:
     """Both plateaus are found within 3 %, and the size of the cache within one batch."""
@@ -71,6 +73,7 @@ def test_a_write_cache_with_a_cliff(tmp_path: Path) -> None:
     assert "a burst of" in " ".join(told.split())
 
 
+@pytest.mark.paced
 @unless(faults.missing())
 def test_a_flat_rate_has_no_cliff(tmp_path: Path) -> None:
     """Storage with one limit has one plateau, and drifts by less than 10 % from end to end."""

@@ -89,6 +89,6 @@ def test_two_directories_are_not_one(tmp_path: Path) -> None:
 
 def verdict(stand: Stand, claim: str) -> tuple[str, str]:
     """(status, first reason) of a claim by the last record."""
-    done = stand.do("judge", "last", "--claims", claim, "--json")
+    done = stand.ask("judge", "last", "--claims", claim, "--json")
     (found,) = json.loads(done.out)["verdicts"]
     return found["status"], found["reasons"][0]["code"]

@@ -13,7 +13,7 @@ from tests.labs.distributed import Networked
 from tests.labs.mount import KINDS
 from tests.labs.tools import dd, tool, unless
 
-pytestmark = pytest.mark.mounts
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(1)]
 NAMES = ("juicefs", "sshfs", "glusterfs", "moosefs")
 ALL = [pytest.param(name, marks=unless(KINDS[name].missing())) for name in NAMES]
 

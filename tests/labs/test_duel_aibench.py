@@ -13,7 +13,7 @@ from tests.labs.ledger import laboratory
 from tests.labs.mount import KINDS
 from tests.labs.tools import unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, lab.requires_mounts]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(25), lab.requires_mounts]
 RATE = 20_000_000
 #: A bit more than a second at that rate; what the kernel lets an idle device off with is in it.
 PHOTOS = (

@@ -238,6 +238,7 @@ def read_all_the_time(workspace: Path) -> Iterator[None]:
             reader.wait()
 
 
+@pytest.mark.paced
 @unless(lab.missing_throttle())
 @pytest.mark.parametrize("fstype", ["ext4", "xfs"])
 def test_read_behind_its_back(tmp_path: Path, fstype: str) -> None:

@@ -13,18 +13,19 @@ from tests.labs import faults
 from tests.labs.faults import Faulty, faultfs
 from tests.labs.tools import copied, dd, fio, requires_fio, requires_strace, took, tool, unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.alone, unless(faults.missing())]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(1), unless(faults.missing())]
 CONTENT = random.Random(2).randbytes(16 * 2**20)
 RATE = 20_000_000
 STALE = {"errno": "ESTALE"}
 
 
-def filled(faulty: Faulty) -> Path:
+def filled(faulty: Faulty, size: int = len(CONTENT)) -> Path:
     """A file that was there before, so that nothing of it is cached."""
-    (faulty.source / "file").write_bytes(CONTENT)
+    (faulty.source / "file").write_bytes(CONTENT[:size])
     return faulty.path / "file"
 
 
+@pytest.mark.paced
 @pytest.mark.parametrize("direct_io", [False, True])
 def test_bandwidth(direct_io: bool) -> None:
     """Reading and writing go at the rates that are asked for, within 3 %."""
@@ -35,6 +36,7 @@ def test_bandwidth(direct_io: bool) -> None:
     assert copied(write) / took(write) == pytest.approx(RATE, rel=0.03)
 
 
+@pytest.mark.paced
 @requires_fio
 def test_delay() -> None:
     """Each request takes as much longer as is asked for, within 10 %."""
@@ -44,6 +46,7 @@ def test_delay() -> None:
     assert measured["read"]["lat_ns"]["mean"] == pytest.approx(40e6, rel=0.1)
 
 
+@pytest.mark.paced
 @requires_strace
 def test_delay_of_fsync() -> None:
     """A delay of fsync is seen in the system call itself."""
@@ -116,7 +119,7 @@ def test_error_rate() -> None:
 def test_short_read() -> None:
     """A short read returns half, and who reads on gets every byte right."""
     with faultfs(direct_io=True) as faulty:
-        file = filled(faulty)
+        file = filled(faulty, 2**20)
         faulty.ask(short_read=1)
         done = tool(
             "strace", "-e", "trace=read", "dd", f"if={file}", "of=/dev/null", "bs=64k", "count=1"

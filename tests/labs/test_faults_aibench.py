@@ -15,7 +15,7 @@ from tests.labs.faults import Faulty, faultfs
 from tests.labs.test_mounts_aibench import left_running
 from tests.labs.tools import requires_fio, unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, unless(faults.missing())]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(4), unless(faults.missing())]
 MANY = ("-w", "load-4k", "--repeats", "200", "--set", "files=200", "--set", "workers=2")
 LOAD = ("-w", "load-imagenet", "--repeats", "1", "--set", "workers=2")
 SAVE = ("-w", "checkpoint-save", "--repeats", "1", "--set", "ranks=2", "--set", "scale=1e-4")

@@ -17,7 +17,7 @@ from tests.lab import Mounted
 from tests.labs import faults, limits, truths
 from tests.labs.tools import tool, unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.alone, lab.requires_mounts]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.paced, lab.requires_mounts]
 LOAD = ("-w", "load-imagenet", "--repeats", "1", "--set", "workers=2", "--set", "files=100")
 
 

@@ -12,7 +12,7 @@ from tests.integration.command import Stand
 from tests.labs import nfs
 from tests.labs.test_evidence_aibench import LOAD, READER, states, told
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.machine, nfs.requires_nfs()]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(40), pytest.mark.machine, nfs.requires_nfs()]
 COLD = CacheState.COLD
 
 IN_UML = f"""

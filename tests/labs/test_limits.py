@@ -12,10 +12,11 @@ from tests.lab import MIB
 from tests.labs import limits
 from tests.labs.tools import copied, dd, fio, requires_fio, tool, unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.alone, lab.requires_mounts]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(2), lab.requires_mounts]
 requires_throttle = unless(lab.missing_throttle())
 
 
+@pytest.mark.paced
 @requires_throttle
 @requires_fio
 @pytest.mark.parametrize("fstype", ["ext4", "xfs"])
@@ -26,6 +27,7 @@ def test_read_bandwidth(fstype: str) -> None:
     assert measured["read"]["bw_bytes"] == pytest.approx(40_000_000, rel=0.03)
 
 
+@pytest.mark.paced
 @requires_throttle
 @requires_fio
 def test_write_bandwidth() -> None:
@@ -35,6 +37,7 @@ def test_write_bandwidth() -> None:
     assert measured["write"]["bw_bytes"] == pytest.approx(40_000_000, rel=0.03)
 
 
+@pytest.mark.paced
 @requires_throttle
 @requires_fio
 def test_read_operations() -> None:
@@ -61,8 +64,9 @@ def test_tmpfs_has_so_many_inodes() -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.alone
 def test_lost_writes() -> None:
-    """Writes that there is no room for succeed, and fsync tells."""
+    """Writes that there is no room for succeed, and fsync tells, unless somebody syncs before."""
     with limits.lost_writes() as mounted:
         source, target = "if=/dev/urandom", f"of={mounted.path}/file"
         assert dd(source, target, "bs=1M", "count=60").returncode == 0

@@ -96,7 +96,7 @@ def test_counters(limited: tuple[str, Done]) -> None:
     assert found["read_bytes"] == found["written_bytes"] == found["asked"]
 
 
-@pytest.mark.alone
+@pytest.mark.paced
 def test_remote_mount(remote: Done) -> None:
     """Over a wire, version, options and latency are as asked too."""
     fstype, source, options = remote.json["mountinfo"]
@@ -105,7 +105,7 @@ def test_remote_mount(remote: Done) -> None:
     assert remote.json["latency"] == pytest.approx({"ping": LATENCY_MS, "fio": LATENCY_MS}, rel=0.1)
 
 
-@pytest.mark.alone
+@pytest.mark.paced
 def test_remote_faults(remote: Done) -> None:
     """A server that is gone gives a soft mount EIO, one that hangs lets it wait; both return."""
     assert remote.json["stopped"] == {"before": "", "meanwhile": "EIO", "after": ""}

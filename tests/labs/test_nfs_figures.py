@@ -16,7 +16,7 @@ from tests.labs.tools import requires_strace
 LATENCY_MS = 5
 FILES = 20
 SIZE = 3 * 2**20
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.machine, nfs.requires_nfs()]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(10), pytest.mark.machine, nfs.requires_nfs()]
 
 PROGRAM = f"""
 import json, os, sys

@@ -25,11 +25,12 @@ from tests.labs.faults import Faulty, faultfs
 from tests.labs.test_mounts_aibench import left_running
 from tests.labs.tools import requires_fio, unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(15)]
 MOMENTS = int(os.environ.get("AIBENCH_MOMENTS", "1"))
 FILES = (
     *("-w", "load-4k", "-w", "metadata", "-w", "checkpoint-save", "--repeats", "1"),
-    *("--set", "load-4k.files=2000", "--set", "workers=2", "--set", "metadata.files=300"),
+    *("--set", "load-4k.files=2000", "--set", "load-4k.workers=2", "--set", "metadata.files=300"),
+    *("--set", "metadata.workers=1"),
     *("--set", "directories=4", "--set", "ranks=2", "--set", "checkpoint-save.scale=1e-4"),
 )
 BLOCK = (
@@ -129,7 +130,7 @@ def ended_well(blow: Blow, done: Done) -> RunRecord:
         assert len(codes(record)) == 1, told
         assert set(codes(record)) <= blow.codes, told
     if "the run failed" not in done.err:  # a run that says so has reported itself
-        assert blow.stand.do("report", path).code == 0
+        assert blow.stand.ask("report", path).code == 0
     assert left_running(blow.stand) == []
     return record
 
@@ -157,7 +158,7 @@ def goes_on(blow: Blow, before: RunRecord) -> None:
         assert "resumed" in {warning.code for warning in after.warnings}
         carried = [sample for sample in after.samples if sample in before.samples]
         assert f" {len(carried)} of {len(planned)} samples" in str(after.warnings)
-    assert stand.do("verify", stand.target).code == 0
+    assert stand.ask("verify", stand.target).code == 0
 
 
 def survived(blow: Blow, chance: random.Random) -> None:
@@ -166,7 +167,7 @@ def survived(blow: Blow, chance: random.Random) -> None:
     record = ended_well(blow, hit(blow, chance))
     assert blow.foreign() == foreign
     goes_on(blow, record)
-    cleaned = blow.stand.do("clean", blow.stand.target)
+    cleaned = blow.stand.ask("clean", blow.stand.target)
     assert cleaned.code == 0, cleaned.err
     assert blow.decoys is not None
     names = {entry.name for entry in blow.decoys.iterdir()} - {"lost+found"}

@@ -18,7 +18,7 @@ from tests.labs.tools import unless
 
 pytestmark = [
     pytest.mark.mounts,
-    pytest.mark.slow,
+    pytest.mark.slow(80),
     pytest.mark.machine,
     nfs.requires_nfs(),
     unless(faults.missing()),

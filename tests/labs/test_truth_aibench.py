@@ -12,7 +12,7 @@ from tests.lab import MIB
 from tests.labs import faults, limits, truths
 from tests.labs.tools import requires_fio, unless
 
-pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.alone, lab.requires_mounts]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow, lab.requires_mounts]
 RATE = 8_000_000
 PHOTOS = ("-w", "load-imagenet", "--set", "workers=2", "--set", "batch=8")
 ONE = ("--repeats", "1")
@@ -28,6 +28,7 @@ def only(stand: Stand, *words: str) -> RunRecord:
     return stand.record()
 
 
+@pytest.mark.paced
 @unless(faults.missing())
 def test_bandwidth_of_loading_and_saving(tmp_path: Path) -> None:
     """Loading files and saving a checkpoint are reported at the filesystem's rate, within 3 %."""
@@ -43,6 +44,7 @@ def test_bandwidth_of_loading_and_saving(tmp_path: Path) -> None:
     assert truths.rate(saved) == pytest.approx(RATE, rel=0.03)
 
 
+@pytest.mark.paced
 @requires_fio
 @unless(faults.missing())
 def test_bandwidth_of_blocks(tmp_path: Path) -> None:
@@ -56,6 +58,7 @@ def test_bandwidth_of_blocks(tmp_path: Path) -> None:
     assert measured == pytest.approx(dict.fromkeys(measured, RATE), rel=0.03)
 
 
+@pytest.mark.paced
 @requires_fio
 @unless(faults.missing())
 def test_latencies(tmp_path: Path) -> None:
@@ -79,6 +82,7 @@ def test_latencies(tmp_path: Path) -> None:
     assert found == pytest.approx({name: ms * 1e6 for name, ms in DELAY_MS.items()}, rel=0.05)
 
 
+@pytest.mark.paced
 @unless(faults.missing())
 def test_device_is_the_limit(tmp_path: Path) -> None:
     """Where a device is slower than its readers, the device is named as what limited them.
@@ -98,6 +102,7 @@ def test_device_is_the_limit(tmp_path: Path) -> None:
     assert found.limiter == "device", found
 
 
+@pytest.mark.paced
 @unless(faults.missing())
 def test_latency_is_the_limit(tmp_path: Path) -> None:
     """Where one worker waits for one slow open after the other, that is named."""
@@ -107,6 +112,7 @@ def test_latency_is_the_limit(tmp_path: Path) -> None:
     assert found.limiter == "latency", found
 
 
+@pytest.mark.alone
 def test_cache_is_what_was_measured(tmp_path: Path) -> None:
     """Where the second reader finds all data in memory, the cache is named and not the device."""
     with limits.throttled() as mounted:
@@ -121,6 +127,7 @@ def test_cache_is_what_was_measured(tmp_path: Path) -> None:
     assert sample.evidence.state is CacheState.WARM
 
 
+@pytest.mark.alone
 def test_harness_is_the_limit(tmp_path: Path) -> None:
     """Where nothing but the harness is measured, the harness is named.
 
@@ -138,6 +145,7 @@ def test_harness_is_the_limit(tmp_path: Path) -> None:
     pytest.fail(f"it was never the harness, but {found}")
 
 
+@pytest.mark.paced
 @unless(faults.missing())
 def test_unknown_is_said(tmp_path: Path) -> None:
     """Where several workers wait for a filesystem that tells nothing, what limits is not known."""
@@ -148,6 +156,7 @@ def test_unknown_is_said(tmp_path: Path) -> None:
     assert "the block device's queue" in found.sentence
 
 
+@pytest.mark.alone
 def test_slow_user_code(tmp_path: Path) -> None:
     """Workers that are slow by what they do with the data are the limit, and refute nothing."""
     with limits.throttled() as mounted:
@@ -197,6 +206,7 @@ def typical(numbers: list[int]) -> float:
     return statistics.median(numbers)
 
 
+@pytest.mark.paced
 @unless(limits.missing_quota())
 def test_held_client_refutes_nothing(tmp_path: Path) -> None:
     """A figure that a client misses because a quota of CPU time holds it back stays open.

@@ -18,7 +18,7 @@ from aibench.reporters.html import render
 from aibench.reporters.impact import document as described
 from aibench.reporters.impact import html as projected
 from tests import build, past, projecting
-from tests.reporters import hostile, records, verdicts
+from tests.reporters import hostile, records, together, verdicts
 from tests.sweeping import swept
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -118,6 +118,18 @@ def test_every_plot_is_drawn_with_no_network_and_no_error(
     assert (seen.console, seen.errors) == ([], [])
     assert seen.scheme == ("dark" if dark else "light")
     assert seen.plots == {"many": 56, "missing": 0, "interrupted": 4, "burst": 4}[name]
+    assert seen.drawn >= seen.plots
+
+
+@pytest.mark.parametrize(("hosts", "plots"), [(2, 6), (1000, 7)])
+def test_a_page_of_many_hosts_is_drawn(
+    hosts: int, plots: int, tmp_path: Path, profile: Path
+) -> None:
+    """The page of a run under MPI draws its hosts, two or a thousand, and logs no error."""
+    record = together.run(hosts=hosts, slow=1, repeats=2)
+    seen = opened(render(document(record, ())), tmp_path, profile)
+    assert (seen.console, seen.errors) == ([], [])
+    assert seen.plots == plots
     assert seen.drawn >= seen.plots
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aibench.model import Accelerated, Accelerators, RunRecord, Training
+from aibench.model import Accelerated, Accelerators, Level, RunRecord, Training
 from aibench.reporters import asking, feeding, html, markdown, terminal
 from aibench.reporters.document import document
 from tests import build
@@ -178,3 +178,23 @@ def test_who_is_imitated_is_said() -> None:
     said = asking.asked(document(record, ())["workloads"][0]["phases"][0])
     assert "100 files of 30 × 4.10 kB each" in said
     assert "format webdataset read as by webdataset, 500 op/s asked for" in said
+
+
+def test_a_grid_tells_who_is_fed_at_each_other_level() -> None:
+    """Where loaders are swept besides, no number of accelerators stands for two of them."""
+    phases, samples = [], []
+    for loaders, busy in ((2, 0.5), (4, 0.95)):
+        run = record({1: (busy,) * 3, 2: (busy,) * 3})
+        ends = f"@loaders={loaders}"
+        for phase in run.plan.stages[0].phases:
+            assert phase.accelerators is not None
+            counts = {"accelerators": phase.accelerators.count, "loaders": loaders}
+            levels = tuple(Level(name=name, value=value) for name, value in counts.items())
+            phases.append(replace(phase, name=phase.name + ends, levels=levels))
+        samples += [replace(sample, phase=sample.phase + ends) for sample in run.samples]
+    stage = replace(run.plan.stages[0], phases=tuple(phases))
+    whole = replace(run, plan=replace(run.plan, stages=(stage,)), samples=tuple(samples))
+    told = list(feeding.fed(document(whole, ())["workloads"][0]["phases"]))
+    assert any(line.startswith("loaders=2: No number of accelerators had") for line in told)
+    assert any(line.startswith("loaders=4: 2 accelerators had") for line in told)
+    assert sum("Utilisation is computing over" in line for line in told) == 1

@@ -1,5 +1,6 @@
 """Sweeps in reports: how rates grow, up to where, and what makes that look better than it is."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -56,8 +57,19 @@ def test_growth_has_an_exponent_efficiencies_and_a_knee() -> None:
     shares = {step["level"]: step["efficiency"]["value"] for step in found["efficiency"]}
     assert shares == pytest.approx({n: law(n) / law(1) / n for n in SIX}, rel=0.03)
     assert found["knee"] == 4
-    assert "90 % is kept up to 4, the knee. Nothing is said of more than 32." in told(run)
+    assert "up to 4, the knee (by the intervals up to somewhere from 2 to 4)." in told(run)
+    assert "Nothing is said of what lies beyond the levels" in told(run)
+    falling = told(swept({"jobs": (1, 2, 4)}, lambda n: 1e9 / n))
+    assert "from 1 to 4 it falls as jobs to the power -1" in falling
     assert "bends: one power does not describe it" in told(run)
+
+
+def test_a_time_has_an_exponent_and_no_efficiency() -> None:
+    """How a latency changes over the levels is told as well, in the document."""
+    curves = workload(swept({"jobs": (1, 2, 4, 8)}, lambda n: 1e8))["sweep"]["curves"]
+    slower = next(curve for curve in curves if curve["metric"] == "latency_p99")
+    assert slower["scaling"]["exponent"] == pytest.approx(1, abs=0.05)
+    assert (slower["leads"], slower["scaling"]["efficiency"]) == (False, None)
 
 
 def test_the_law_of_scalability_takes_six_levels() -> None:
@@ -72,7 +84,11 @@ def test_growth_in_proportion_keeps_all() -> None:
     """What grows as the number of workers has the exponent 1, and keeps 90 % throughout."""
     run = swept({"workers": (1, 2, 4)}, lambda n: 100 * MB * n, sigma=0.001)
     assert lead(run)["scaling"]["exponent"] == pytest.approx(1, abs=0.005)
-    assert "90 % is kept throughout" in told(run)
+    assert "90 % or more is kept throughout." in told(run)
+    noisy = swept({"workers": (1, 2, 4)}, lambda n: 100 * MB * n, sigma=0.2)
+    assert "(by the intervals up to somewhere from 1 to " in told(noisy)
+    flat = swept({"workers": (1, 2, 4)}, lambda n: 100 * MB)
+    assert "90 % or more is not kept beyond 1" in told(flat)
 
 
 def test_a_size_has_no_efficiency() -> None:
@@ -86,14 +102,15 @@ def test_a_size_has_no_efficiency() -> None:
 
 
 @pytest.mark.parametrize(
-    ("run", "words"),
+    ("made", "words"),
     [
-        (swept({"jobs": (1, 2)}, law), "growth takes 3 levels, here are 2"),
-        (swept({"jobs": SIX}, law, repeats=1), "growth takes 2 repeats that count at each level"),
+        (lambda: swept({"jobs": (1, 2)}, law), "growth takes 3 levels, here are 2"),
+        (lambda: swept({"jobs": (1, 2, 4)}, law, repeats=1), "growth takes 2 repeats that count"),
     ],
 )
-def test_too_little_shows_no_growth(run: RunRecord, words: str) -> None:
+def test_too_little_shows_no_growth(made: Callable[[], RunRecord], words: str) -> None:
     """Two levels, or one repeat, have figures and no exponent; the report says what it takes."""
+    run = made()
     assert lead(run)["scaling"] is None
     assert words in told(run)
     assert growing.chart(lead(run)) is not None
@@ -113,7 +130,18 @@ def test_a_client_bound_level_is_named() -> None:
     assert "at jobs=1 the client may have been the limit: the growth from there looks" in small
     assert "more than in proportion" in small
     assert "it may grow further" in told(changed(run, "=4", **bound))
+    assert "this may be how the client grows" in told(changed(run, "", **bound))
     assert "the client" not in told(run)
+
+
+def test_hosts_tell_whether_the_load_grows_with_them() -> None:
+    """Where each host brings its workers that is weak scaling; with the same work it is strong."""
+    run = swept({"hosts": (1, 2, 4)}, lambda n: 1e8 * n)
+    assert "the same load is spread over more hosts (strong scaling)" in told(run)
+    phases = (replace(p, processes=p.levels[0].value) for p in run.plan.stages[0].phases)
+    stage = replace(run.plan.stages[0], phases=tuple(phases))
+    grown = replace(run, plan=replace(run.plan, stages=(stage,)))
+    assert "so the load grows with them (weak scaling)" in told(grown)
 
 
 def test_levels_from_other_caches_are_not_one_curve() -> None:
@@ -122,6 +150,9 @@ def test_levels_from_other_caches_are_not_one_curve() -> None:
     warm = changed(run, "=2", evidence=build.evidence(state=CacheState.WARM))
     assert lead(warm)["scaling"] is None
     assert "the caches were cold at some levels and warm at others" in told(warm)
+    unknown = changed(run, "=2", evidence=build.evidence(state=CacheState.UNKNOWN))
+    assert lead(unknown)["scaling"] is not None
+    assert "at jobs=2 it is not known what the caches held" in told(unknown)
 
 
 def test_the_chart_stays_within_what_was_tested() -> None:
@@ -135,6 +166,18 @@ def test_the_chart_stays_within_what_was_tested() -> None:
     assert figure["layout"]["yaxis"]["title"]["text"] == "GB/s"
     spread = figure["data"][0]["error_y"]
     assert all(end > 0 for end in (*spread["array"], *spread["arrayminus"]))
+
+
+@pytest.mark.parametrize("power", [0.01, 0.2, 1.0, 3.0])
+def test_a_chart_has_ticks_to_read(power: float) -> None:
+    """However flat or steep the growth is, three to twelve ticks lie within the values."""
+    figure = growing.chart(lead(swept({"jobs": (2, 4, 8)}, lambda n: 1e8 * n**power, repeats=2)))
+    assert figure is not None
+    axis = figure["layout"]["yaxis"]
+    shown = [y for trace in figure["data"] for y in trace["y"]]
+    inside = [tick for tick in axis["tickvals"] if min(shown) * 0.9 <= tick <= max(shown) * 1.1]
+    assert 3 <= len(inside) <= 12
+    assert len(axis["tickvals"]) == len(axis["ticktext"])
 
 
 def test_two_settings_make_a_grid() -> None:
@@ -165,21 +208,24 @@ def test_a_cell_that_was_not_measured_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "run",
+    "made",
     [
-        swept({"jobs": SIX}, law),
-        swept(GRID, shape),
-        swept({"jobs": tuple(range(1, 11)), "threads": tuple(range(1, 11))}, lambda a, b: 1e9 * a),
+        lambda: swept({"jobs": SIX}, law, repeats=2),
+        lambda: swept(GRID, shape, repeats=2),
+        lambda: swept(
+            {"jobs": range(1, 8), "threads": range(1, 8)}, lambda a, _: 1e9 * a, repeats=1
+        ),
     ],
     ids=["one", "grid", "wide"],
 )
-def test_a_terminal_of_80_columns_holds_it(run: RunRecord) -> None:
+def test_a_terminal_of_80_columns_holds_it(made: Callable[[], RunRecord]) -> None:
     """No line is longer, levels of a question are told together, and wide grids are cut."""
+    run = made()
     text = terminal.render(document(run, ()))
     assert max(map(len, text.splitlines())) <= 80
     levels = len(run.plan.stages[0].measured)
     assert f"rand-read at all {levels} levels: steady in all repeats." in " ".join(text.split())
-    assert f"({levels - 1} more levels differ in " in " ".join(text.split())
+    assert f"({levels} levels of " in " ".join(text.split())
 
 
 def test_markdown_has_the_tables() -> None:
@@ -200,6 +246,7 @@ def test_the_page_has_chart_and_grid() -> None:
     grid = html.render(document(swept(GRID, shape), ()))
     assert "rand-read, read bandwidth, as a table</summary>" in grid
     assert grid.count('<a href="#levels-0">block, rand-read</a>') == 1
+    assert grid.count("<details><summary>All 6 phases one by one") == 1
     assert '"type":"heatmap"' in grid
 
 

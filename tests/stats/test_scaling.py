@@ -1,5 +1,8 @@
 """Scaling: the exponent and its interval by the published table, the knee, what is not told."""
 
+from collections.abc import Callable
+from random import Random
+
 import numpy as np
 import pytest
 
@@ -69,3 +72,31 @@ def test_too_little_is_an_error(runs: dict[int, list[float]]) -> None:
     """Two sizes, or one run a size, show no growth."""
     with pytest.raises(ValueError, match="3 sizes with 2 runs"):
         fit(runs)
+
+
+def drifting(order: Callable[[int], list[int]], seed: int) -> Scaling:
+    """Five repeats of four levels in that order, while everything gets 20 % slower."""
+    rng = np.random.default_rng(seed)
+    runs: dict[int, list[float]] = {n: [] for n in (1, 2, 4, 8)}
+    slots = [n for repeat in range(5) for n in order(repeat)]
+    for place, n in enumerate(slots):
+        slowed = 1 - 0.2 * place / len(slots)
+        runs[n].append(n * slowed * float(np.exp(rng.normal(0, 0.02))))
+    return fit(runs)
+
+
+def test_a_random_order_keeps_drift_off_the_exponent() -> None:
+    """With levels in random order in each repeat, a drift of 20 % leaves intervals that cover.
+
+    Level after level, or in the same order each time, it would be taken for growth.
+    """
+    levels = [1, 2, 4, 8]
+
+    def shuffled(seed: int) -> Callable[[int], list[int]]:
+        return lambda repeat: Random(f"{seed} {repeat}").sample(levels, 4)
+
+    mixed = [drifting(shuffled(seed), seed) for seed in range(300)]
+    fixed = [drifting(lambda _: levels, seed) for seed in range(300)]
+    assert np.mean([each.low <= 1 <= each.high for each in mixed]) >= 0.93
+    assert abs(np.mean([each.exponent for each in mixed]) - 1) < 0.003
+    assert np.mean([each.exponent for each in fixed]) < 0.985

@@ -94,13 +94,13 @@ def test_another_population(workspace: Workspace) -> None:
 def test_resumed(workspace: Workspace) -> None:
     """Only whole notes count; a note that was cut off, or is nonsense, does not."""
     path = interrupted(workspace, "0\n2", "nonsense\n1\n-3\n" + "9" * 5000 + "\n")
-    assert dataset.state(workspace, POPULATION).missing == (2,)
+    assert list(dataset.state(workspace, POPULATION).missing) == [2]
     (found,) = dataset.on_disk(workspace)
     assert not found.complete
     (path / "progress-0000").unlink()
     os.mkfifo(path / "progress-0000")
     (path / "progress-0002").symlink_to(path / "progress-0001")
-    assert dataset.state(workspace, POPULATION).missing == (0, 2)
+    assert list(dataset.state(workspace, POPULATION).missing) == [0, 2]
 
 
 def test_notes_of_another_boot(workspace: Workspace) -> None:

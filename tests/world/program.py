@@ -1,7 +1,8 @@
 """A small command for ranks under an MPI launcher: rounds in which all meet, tell and gather.
 
-``python -m tests.world.program DIRECTORY ROUNDS PATIENCE_S``. Each process writes its number down;
-rank 0 writes ``record`` when it ends: a code and a message, or the sums that it gathered.
+``python -m tests.world.program DIRECTORY SETTINGS``, where settings are those of `Rounds` in JSON.
+Each process writes its number down; rank 0 writes ``record`` when it ends: a code and a message, or
+what it gathered.
 """
 
 import json
@@ -9,6 +10,8 @@ import os
 import signal
 import sys
 import time
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from aibench import world
@@ -36,39 +39,54 @@ def _worker(directory: Path, rank: int) -> None:
         part.rename(directory / f"{name}-{rank}")
 
 
+@dataclass(frozen=True)
 class Rounds:
-    """What each rank does; rank 0 shares it."""
+    """What each rank does; rank 0 shares it.
 
-    def __init__(self, directory: Path, rounds: int) -> None:
-        self.directory, self.rounds = directory, rounds
+    ``large`` bytes go to all ranks and back; ``idle_s`` long nobody says anything.
+    """
+
+    directory: Path
+    rounds: int = 1
+    patience_s: float = 60
+    large: int = 0
+    idle_s: float = 0
 
     def __call__(self, here: World) -> list[dict[str, object]]:
-        """So many rounds; what was gathered of them."""
+        """What was gathered of each round."""
         world.notes(str(self.directory))
         _worker(self.directory, here.place.rank)
-        gathered = []
-        for number in range(self.rounds):
-            start = here.meet()
-            late = time.perf_counter_ns() > start
-            for told in range(_TELLS):
-                here.tell(told, number)
-                time.sleep(0.001)
-            mine = {"rank": here.place.rank, "start": start, "late": late, "round": number}
-            gathered.append({"all": here.gather(mine), "sum": here.tell(_TELLS, number)})
+        gathered = [self._round(here, number) for number in range(self.rounds)]
+        if self.large:
+            data = here.share(os.urandom(self.large) if here.place.rank == 0 else None)
+            given = here.gather((data, zlib.crc32(data)))
+            gathered.append({"whole": [(data, zlib.crc32(data)) == each for each in given]})
+        if self.idle_s:
+            time.sleep(self.idle_s)
+        here.meet()
         return gathered
+
+    def _round(self, here: World, number: int) -> dict[str, object]:
+        start = here.meet()
+        late = time.perf_counter_ns() > start
+        for told in range(_TELLS):
+            here.tell(told, number)
+            time.sleep(0.001)
+        mine = {"rank": here.place.rank, "start": start, "late": late, "round": number}
+        return {"all": here.gather(mine)}
 
 
 def _body() -> None:
-    directory, rounds, patience_s = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    tell_patience(int(patience_s * 1e9))
+    directory = Path(sys.argv[1])
+    rounds = Rounds(directory, **json.loads(sys.argv[2]))
+    tell_patience(int(rounds.patience_s * 1e9))
     record: dict[str, object] = {"code": "done"}
     try:
         with interruptible():
             here = world.here()
-            order = here.share(Rounds(directory, rounds))
-            record["gathered"] = order(here)
-            record |= {"hosts": here.place.hosts, "errors": [c.error_ns for c in here.clocks]}
-            record["offsets"] = [clock.offset_ns for clock in here.clocks]
+            record["gathered"] = here.share(rounds)(here)
+            record |= {"hosts": here.place.hosts, "library": world.library()}
+            record["clocks"] = [[clock.offset_ns, clock.error_ns] for clock in here.clocks]
     except AibenchError as error:
         record |= {"code": error.code, "message": str(error)}
     finally:
@@ -80,4 +98,4 @@ def _body() -> None:
 if __name__ == "__main__":
     launch = launched(os.environ)
     assert launch is not None
-    supervised_rank(launch, _body)
+    supervised_rank(launch, _body, lambda here: here.share(None)(here))

@@ -1,10 +1,14 @@
 """Where ranks are, and a world of one."""
 
+import pickle
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aibench.world import Alone, Place
+from aibench.world.world import spots
 
 
 def test_ranks_of_a_host_stand_together() -> None:
@@ -16,6 +20,23 @@ def test_ranks_of_a_host_stand_together() -> None:
     assert [place.beside for place in places] == [2, 2, 2, 1, 2]
     assert places[3].names == ("a", "b", "c")
     assert places[3].host == "c"
+
+
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=12))
+def test_a_spot_is_a_place(hosts: list[str]) -> None:
+    """What other ranks are told of their place is what rank 0 knows of it, whatever the fleet."""
+    for rank, spot in enumerate(spots(hosts)):
+        place = Place(rank=rank, hosts=tuple(hosts))
+        for name in ("rank", "size", "host", "leads", "beside", "turn", "host_count"):
+            assert getattr(spot, name) == getattr(place, name)
+        for count in range(len(set(hosts)) + 1):
+            assert spot.ranks_of(count) == place.ranks_of(count)
+
+
+def test_a_spot_is_small() -> None:
+    """What a rank is told does not grow with the number of ranks."""
+    few, many = (list(spots([f"n{rank // 4}" for rank in range(ranks)])) for ranks in (8, 8000))
+    assert len(pickle.dumps(many[-1])) < len(pickle.dumps(few[-1])) + 16
 
 
 def test_ranks_that_do_not_exist() -> None:

@@ -72,6 +72,8 @@ def conductor_of(phase: Phase, seed: int, place: Place) -> Conductor | None:
         accelerators=accelerators_of(phase, place),
         ranks=slots_of(saving, place) if saving else (),
         evaluators=slots_of(evaluation, place) if evaluation else (),
+        others=place.size > 1,
+        everywhere=(saving.slots if saving else 0, evaluation.slots if evaluation else 0),
     )
     conductor = Conductor(
         asked, seed, unending=unending, steps=steps,

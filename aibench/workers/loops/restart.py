@@ -69,7 +69,7 @@ class Restart:
         if self._waits:
             t0 = clock()
             self._job.meeting.arrive(self._calls, self._slot)
-            self._job.meeting.wait_for(self._calls, range(1), 1)
+            self._job.meeting.wait_for(self._calls, range(1), 1, self._slot)
             timers["broadcast"] = clock() - t0
         if self._dataset is None:
             return clock() if self._waits else 0

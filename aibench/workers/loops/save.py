@@ -150,7 +150,7 @@ class Rank:
         meeting, slots = self.job.meeting, range(self.job.phase.slots)
         meeting.arrive(self.calls, self.slot)
         if self.mark is not None:
-            meeting.wait_for(self.calls, slots, 2 * checkpoint + 1)
+            meeting.wait_for(self.calls, slots, 2 * checkpoint + 1, self.slot)
             t0 = self.calls.clock()
             self._write_mark()
             self._note([t0])
@@ -158,7 +158,7 @@ class Rank:
             self._time("committed", began)
             self._unmark(checkpoint - self.job.phase.keep)
             meeting.arrive(self.calls, self.slot)
-        meeting.wait_for(self.calls, slots[:1], 2 * checkpoint + 2)
+        meeting.wait_for(self.calls, slots[:1], 2 * checkpoint + 2, self.slot)
         if self.mark is None:
             meeting.arrive(self.calls, self.slot)
 

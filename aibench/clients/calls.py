@@ -15,7 +15,7 @@ _WRITER = "load-imagenet"
 Words = tuple[str, ...]
 
 
-def commands(need: Need, target: str | None, system: str | None) -> tuple[Words, ...]:
+def calls(need: Need, target: str | None, system: str | None) -> tuple[Words, ...]:
     """The commands in their order; none where nothing here would test the reading."""
     if need.answer in (Answer.NEVER, Answer.LACKING) or not need.tests:
         return ()
@@ -44,11 +44,7 @@ def _lines(need: Need, target: str, system: str | None) -> Iterator[Words]:
 
 def _together(need: Need) -> int | None:
     """How many clients run it: those that test it in both directions, where that is a matter."""
-    if need.answer is Answer.CLIENTS:
-        return need.to_refute
-    if need.answer is Answer.LEVELS:
-        return need.clients if need.axis == "accelerators" else need.to_refute
-    return 1
+    return need.to_refute if need.answer in (Answer.CLIENTS, Answer.LEVELS) else 1
 
 
 def _launched(clients: int | None) -> Words:
@@ -71,7 +67,16 @@ def _asked(need: Need) -> Words:
         words += ("--rate", "RATE")
     for setting in need.settings:
         words += ("--set", setting)
-    return tuple(words)
+    return (*words, *_swept(need))
+
+
+def _swept(need: Need) -> Words:
+    """The levels that one run measures in random order, where it is a setting that grows."""
+    if need.answer is not Answer.LEVELS or need.axis not in ("clients", "workers"):
+        return ()
+    blocks = need.test is not None and need.test.each_client
+    name = "hosts" if need.axis == "clients" else "jobs" if blocks else "workers"
+    return ("--sweep", f"{name}={','.join(str(level.size) for level in need.levels)}")
 
 
 def _paced(test: Task) -> bool:

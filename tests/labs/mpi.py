@@ -1,0 +1,130 @@
+"""MPI: the launchers that are here, and what their ranks need to load the library they are of.
+
+``scripts/test`` installs two libraries from the package index, each into a place of its own: their
+files have the same names. That of the distribution is used where there is one.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: Where ``scripts/test`` puts libraries, each in a directory with ``bin`` and ``lib``.
+INSTALLED = Path(sys.prefix) / "mpi"
+_SYSTEM = ("/usr", "/usr/local", "/usr/lib64/openmpi", "/usr/lib64/mpich")
+_PROGRAMS = ("mpiexec.openmpi", "mpiexec.mpich", "mpiexec")
+#: What a launcher is called that ``mpiexec`` is another name of, or the library beside it.
+_MARKS = {
+    "Open MPI": ("openmpi", "orterun", "prterun", "libmpi.so.40"),
+    "MPICH": ("mpich", "hydra", "libmpi.so.12"),
+}
+#: Open MPI starts nothing as root, or more ranks than cores, unless it is told so.
+_OPEN = ("--oversubscribe", "--bind-to", "none")
+_AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A launcher, and the environment in which its ranks load the library that it is of."""
+
+    name: str
+    program: str
+    environment: Mapping[str, str]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is Open MPI, and not MPICH."""
+        return self.name.startswith("Open MPI")
+
+    def words(self, ranks: int, hosts: Mapping[str, int] | None = None, ssh: str = "") -> list[str]:
+        """What stands before a command that so many ranks are to run.
+
+        ``hosts`` has how many of them each host takes, by address; ``ssh`` is the program that
+        goes there.
+        """
+        words = [self.program, *(_OPEN if self.is_open else ()), "-n", str(ranks)]
+        if hosts:
+            names = ",".join(f"{address}:{count}" for address, count in hosts.items())
+            if self.is_open:
+                prefix = str(Path(self.program).parents[1])
+                words += ["--prefix", prefix, "--mca", "plm_ssh_agent", ssh, "--host", names]
+                words += [word for name in self.environment for word in ("-x", name)]
+            else:
+                words += ["-launcher", "ssh", "-launcher-exec", ssh, "-hosts", names]
+        return words
+
+
+@cache
+def stacks() -> tuple[Stack, ...]:
+    """All that are here: MPICH and Open MPI, and that of the distribution."""
+    if find_spec("mpi4py") is None:
+        return ()
+    found: dict[str, Stack] = {}
+    own = sorted(INSTALLED.iterdir()) if INSTALLED.is_dir() else []
+    for prefix in (*own, Path(sys.prefix), *map(Path, _SYSTEM)):
+        for program in _PROGRAMS:
+            path = shutil.which(program, path=str(prefix / "bin"))
+            family = path and _family(Path(path), prefix / "lib")
+            if path and family:
+                name = f"{family} of the system" if str(prefix) in _SYSTEM else family
+                found.setdefault(name, Stack(name, path, _environment(family, prefix)))
+    return tuple(found[name] for name in sorted(found))
+
+
+@cache
+def families() -> tuple[Stack, ...]:
+    """One of each kind: MPICH and Open MPI."""
+    first: dict[bool, Stack] = {}
+    for stack in stacks():
+        first.setdefault(stack.is_open, stack)
+    return tuple(first.values())
+
+
+def _family(program: Path, libraries: Path) -> str:
+    signs = [program.name, program.resolve().name, *(p.name for p in libraries.glob("libmpi.so*"))]
+    for family, marks in _MARKS.items():
+        if any(mark in sign for mark in marks for sign in signs):
+            return family
+    return ""
+
+
+def _environment(family: str, prefix: Path) -> dict[str, str]:
+    environment = {"MPI4PY_MPIABI": "openmpi" if family == "Open MPI" else "mpich"}
+    if family == "Open MPI":
+        environment |= _AS_ROOT
+    if prefix.parent == INSTALLED:
+        environment["LD_LIBRARY_PATH"] = str(prefix / "lib")
+    return environment
+
+
+def missing() -> str:
+    """What this machine lacks to start ranks, in a sentence; empty where it lacks nothing."""
+    if find_spec("mpi4py") is None:
+        return "Ranks need mpi4py (pip install 'aibench[mpi]')."
+    if not stacks():
+        return "Ranks need MPI (scripts/test installs it, or pip install mpich)."
+    return ""
+
+
+requires_mpi = pytest.mark.skipif(bool(missing()), reason=missing() or "nothing is missing")
+"""Skips a test, with the sentence that says what is missing, where no ranks can be started."""
+
+
+def _each(found: tuple[Stack, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def marked(test: Callable[..., Any]) -> Callable[..., Any]:
+        names = [stack.name for stack in found] or ["none"]
+        return requires_mpi(pytest.mark.parametrize("mpi", found or (None,), ids=names)(test))
+
+    return marked
+
+
+each_stack = _each(stacks())
+"""Runs a test with each library that is here, as its argument ``mpi``; it skips where none is."""
+each_mpi = _each(families())
+"""As `each_stack`, with one of MPICH and one of Open MPI."""

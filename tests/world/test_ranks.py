@@ -1,0 +1,164 @@
+"""Ranks that an MPI launcher starts: they work together, and whatever dies, all end."""
+
+import os
+import random
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aibench.world import lastwords
+from tests.labs.mpi import Stack, each_mpi, each_stack, families
+from tests.world.launched import launched
+
+pytestmark = pytest.mark.slow
+
+HERE = os.uname().nodename
+#: A launch that goes on until something happens to it.
+FOREVER = 10_000
+#: The clock tick of this machine, of CPU time in ``/proc/PID/stat``.
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@each_stack
+def test_ranks_work_together(tmp_path: Path, mpi: Stack) -> None:
+    """Under each library all meet at common starts, rank 0 gathers, and nothing is left."""
+    rounds, ranks = 10, 3
+    with launched(tmp_path / "run", mpi, ranks, rounds=rounds) as run:
+        ended = run.end()
+    assert (ended.code, ended.err) == (0, "")
+    record = ended.record
+    assert record["code"] == "done"
+    assert record["hosts"] == [HERE] * ranks
+    assert record["clocks"] == [[0, 0]] * ranks  # one machine has one clock
+    assert record["library"].startswith("Open MPI" if mpi.is_open else "MPICH")
+    for number, given in enumerate(record["gathered"]):
+        assert [each["rank"] for each in given["all"]] == list(range(ranks))
+        assert {each["round"] for each in given["all"]} == {number}
+        assert len({each["start"] for each in given["all"]}) == 1
+    late = [each["late"] for given in record["gathered"] for each in given["all"]]
+    assert sum(late) < len(late) / 2
+    assert not (run.directory / lastwords.NAME).exists()
+
+
+@each_mpi
+def test_large_messages_over_mpi(tmp_path: Path, mpi: Stack) -> None:
+    """What is larger than a message of MPI goes in parts, to all ranks and back, unchanged."""
+    with launched(tmp_path / "run", mpi, 2, rounds=0, large=(1 << 26) + 12_345) as run:
+        ended = run.end()
+    assert ended.record["code"] == "done"
+    assert ended.record["gathered"] == [{"whole": [True, True]}]
+
+
+KILLED = [
+    ("agent", 2, signal.SIGKILL, 60, "rank_died: rank 2 on host {}: was ended by SIGKILL"),
+    ("connection", 1, signal.SIGKILL, 60, "rank_died: rank 1 on host {} lost its MPI process"),
+    ("connection", 0, signal.SIGKILL, 60, "rank_died: rank 0 on host {} lost its MPI process"),
+    ("connection", 2, signal.SIGSTOP, 2, "rank_lost: rank 2 on host {}: nothing was heard of it"),
+    ("connection", 0, signal.SIGSTOP, 2, "rank_lost: the MPI process of rank 0 on host {} has"),
+]
+
+
+@each_mpi
+@pytest.mark.parametrize(
+    ("name", "rank", "number", "patience_s", "message"),
+    KILLED,
+    ids=[f"{each[2].name}-{each[0]}-{each[1]}" for each in KILLED],
+)
+def test_a_rank_is_lost(
+    tmp_path: Path,
+    mpi: Stack,
+    name: str,
+    rank: int,
+    number: signal.Signals,
+    patience_s: float,
+    message: str,
+) -> None:
+    """Whichever process of a rank is killed or stands still, all end, and rank 0 names it."""
+    with launched(tmp_path / "run", mpi, rounds=FOREVER, patience_s=patience_s) as run:
+        run.pid("connection", 2)
+        time.sleep(1 if number == signal.SIGSTOP else 0)  # all know the patience by then
+        run.kill(name, rank, number)
+        ended = run.end()
+    assert ended.code != 0
+    assert ended.words.startswith(message.format(HERE))
+
+
+@each_mpi
+def test_rank_0_is_killed(tmp_path: Path, mpi: Stack) -> None:
+    """Where the process that would write the record is killed, all end, and it is said."""
+    with launched(tmp_path / "run", mpi, rounds=FOREVER) as run:
+        run.kill("agent", 0, signal.SIGKILL)
+        ended = run.end()
+    assert ended.code != 0
+    assert ended.record is None
+    assert "aibench: aibench was ended by SIGKILL" in ended.err
+
+
+@each_mpi
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_launcher_is_asked_to_end(tmp_path: Path, mpi: Stack, number: signal.Signals) -> None:
+    """A signal to the launcher ends all ranks, and rank 0 still writes how it ended."""
+    with launched(tmp_path / "run", mpi, rounds=FOREVER) as run:
+        for rank in range(3):
+            run.pid("worker", rank)
+        run.process.send_signal(number)
+        ended = run.end()
+    assert ended.code != 0
+    asked = {"interrupted"} if number != signal.SIGKILL else {"interrupted", "rank_died"}
+    assert ended.record["code"] in asked
+    assert "all ranks" in ended.words or "asked" in ended.words
+
+
+@each_mpi
+@pytest.mark.parametrize("seed", range(5))
+def test_any_process_at_any_moment(tmp_path: Path, mpi: Stack, seed: int) -> None:
+    """Whichever process of a launch is killed, at whatever moment, all of it ends."""
+    chance = random.Random(f"{seed} {mpi.name}")
+    with launched(tmp_path / "run", mpi, rounds=15) as run:
+        if seed % 2:
+            run.pid("worker", chance.randrange(3))
+        time.sleep(chance.random())
+        there = run.processes()
+        if there:
+            os.kill(chance.choice(there), signal.SIGKILL)
+        ended = run.end()
+    assert ended.code == 0 or ended.record is None or ended.record["code"] != "done"
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+@each_mpi
+def test_waiting_costs_little(tmp_path: Path, mpi: Stack) -> None:
+    """While ranks measure and have nothing to say, what connects them takes little CPU time."""
+    with launched(tmp_path / "run", mpi, 2, idle_s=60) as run:
+        pids = [run.pid("connection", rank) for rank in range(2)]
+        time.sleep(0.5)
+        before, began = [_cpu_s(pid) for pid in pids], time.monotonic()
+        time.sleep(2)
+        seconds = time.monotonic() - began
+        shares = [(_cpu_s(pid) - cpu) / seconds for pid, cpu in zip(pids, before, strict=True)]
+        run.process.send_signal(signal.SIGINT)
+        run.end()
+    assert max(shares) < 0.05, shares
+
+
+def test_another_librarys_launcher(tmp_path: Path) -> None:
+    """A launcher whose ranks load another MPI library is refused, once for each host."""
+    if len(families()) < 2:
+        pytest.skip("This needs MPICH and Open MPI.")
+    for launcher, other in (families(), families()[::-1]):
+        mixed = replace(launcher, environment={**launcher.environment, **other.environment})
+        with launched(tmp_path / launcher.name, mixed, 2) as run:
+            ended = run.end()
+        assert (ended.code, ended.record) == (2, None)
+        said = [line for line in ended.err.splitlines() if line.startswith("aibench: ")]
+        assert len(said) == 1
+        assert "started 2 processes, but the MPI library that mpi4py loads" in said[0]
+        assert "use the launcher of that library" in said[0]
+        assert "Warning" not in ended.err

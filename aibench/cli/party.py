@@ -64,8 +64,8 @@ class Party:
         fleet = tuple(host.ranks for host in hosts) or (1,)
         if fleet != self.fleet:
             raise Refused(
-                f"{record.run_id} was measured by {in_words(fleet)}, and here "
-                f"{'is' if self.fleet == (1,) else 'are'} {in_words(self.fleet)}: start as many with mpirun or srun"
+                f"{record.run_id} was measured by {in_words(fleet)}, not by "
+                f"{in_words(self.fleet)}: start as many with mpirun or srun"
             )
 
 

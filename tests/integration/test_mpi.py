@@ -179,7 +179,7 @@ def test_a_run_of_ranks_goes_on(tmp_path: Path) -> None:
     (path,) = stand.paths()
     refused = stand.alone.run("--resume", path)
     assert refused.code == 2
-    assert "was measured by 2 ranks on one host, and here is one process" in refused.err
+    assert "was measured by 2 ranks on one host, not by one process" in refused.err
     done = stand.run("--resume", path, "--json")
     assert done.code == 0, done.err
     record = stand.record()

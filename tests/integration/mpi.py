@@ -58,11 +58,10 @@ class Ranks(Stand):
 
     def connecting(self) -> list[int]:
         """The processes that a launcher started, by rank: those that connect the ranks."""
-        started: dict[int, int] = {}
-        for each in self._running():
-            if each.rank is not None:
-                started[each.rank] = min(started.get(each.rank, each.pid), each.pid)
-        return [started[rank] for rank in sorted(started)]
+        running = {each.pid: each for each in self._running()}
+        launchers = {pid for pid, each in running.items() if each.rank is None}
+        started = {e.rank: pid for pid, e in running.items() if e.parent in launchers}
+        return [started[rank] for rank in sorted(rank for rank in started if rank is not None)]
 
     def _running(self) -> list["Running"]:
         """All processes that this stand has started."""

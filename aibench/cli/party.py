@@ -64,7 +64,7 @@ class Party:
         fleet = tuple(host.ranks for host in hosts) or (1,)
         if fleet != self.fleet:
             raise Refused(
-                f"{record.run_id} was measured by {in_words(fleet)}, and here are "
+                f"{record.run_id} was measured by {in_words(fleet)}, not by "
                 f"{in_words(self.fleet)}: start as many with mpirun or srun"
             )
 

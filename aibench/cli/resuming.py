@@ -43,7 +43,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}", re.ASCII)
 #: What a sweep adds to the names of its phases.
 _LEVELS = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}(@[A-Za-z0-9_=,]{1,99})?", re.ASCII)
 _DIRECTORY = re.compile(r"(data|scratch)/[a-z0-9][a-z0-9-]{0,99}", re.ASCII)
-#: The largest numbers that settings let through.
+#: The largest numbers that settings let through; processes are those of each rank.
 _MOST = {"processes": 1024, "threads": 256, "depth": 4096, "batch": 4096}
 _MOST_REPEATS = 1000
 
@@ -199,6 +199,7 @@ def _before(kept: tuple[Sample, ...]) -> str:
 
 def _refuse_strange(record: RunRecord) -> None:
     """A record may come from anywhere, and its plan says where to write and how much."""
+    ranks = record.launch.ranks if record.launch else 1
     names = [stage.workload for stage in record.plan.stages]
     if len(set(names)) < len(names):
         raise _strange(record, "list of workloads")
@@ -207,7 +208,9 @@ def _refuse_strange(record: RunRecord) -> None:
             raise _strange(record, f"workload {stage.workload!r}")
         others = (other for p in stage.phases for other in (p.saving, p.evaluation) if other)
         for phase in (*stage.phases, *others):
-            most = all(getattr(phase, name) <= limit for name, limit in _MOST.items())
+            counts = {name: getattr(phase, name) for name in _MOST}
+            counts["processes"] = -(-phase.processes // ranks)
+            most = all(counts[name] <= limit for name, limit in _MOST.items())
             if not _LEVELS.fullmatch(phase.name) or not most or not _is_ours(phase.population):
                 raise _strange(record, f"phase {phase.name!r} of {stage.workload}")
         if len({phase.name for phase in stage.phases}) < len(stage.phases) or not stage.measured:

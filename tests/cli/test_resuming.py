@@ -54,6 +54,15 @@ def test_a_later_sample_of_the_same_place_wins() -> None:
     assert kept(before) == [("read", 0)]
 
 
+def test_many_ranks_have_many_processes() -> None:
+    """A plan may have as many processes as settings let through, for each rank."""
+    phase = build.phase(processes=3000)
+    many = stopped(plan=build.plan(stages=(build.stage(phases=(phase,)),)), launch=build.launch())
+    assert resumed(many).record is many
+    with pytest.raises(RecordError, match="phase 'read'"):
+        resumed(replace(many, launch=None))
+
+
 def test_strays_do_not_stand() -> None:
     """What the plan does not ask for, or refused, is not carried on."""
     record = stopped(build.sample(0), build.sample(7), build.sample(0, phase="other"))

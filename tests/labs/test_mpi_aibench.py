@@ -4,14 +4,17 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from aibench.model import RunRecord, Sample
+from tests import lab
 from tests.integration.command import SMALL, codes
-from tests.integration.mpi import Mpi, Ranks, each_mpi, installed, missing
-from tests.labs import distributed, faults, hosts
+from tests.integration.mpi import Ranks
+from tests.labs import distributed, faults, hosts, limits, truths
 from tests.labs.hosts import Hosts
+from tests.labs.mpi import Stack, each_mpi, families, missing
 from tests.labs.tools import unless
 
 pytestmark = [pytest.mark.mounts, pytest.mark.slow, unless(missing() or hosts.missing())]
@@ -49,7 +52,7 @@ os.open, os.readv = noted_open, noted_readv
 
 @contextlib.contextmanager
 def ranks_on(
-    directory: Path, clients: Sequence[Path], mpi: Mpi, each: int = 2
+    directory: Path, clients: Sequence[Path], mpi: Stack, each: int = 2
 ) -> Iterator[tuple[Ranks, Hosts]]:
     """A stand on hosts that have each one of these mounts at the same path, with so many ranks."""
     target = directory / "shared"
@@ -90,7 +93,7 @@ def test_two_hosts_with_a_network_filesystem(tmp_path: Path) -> None:
     )
     with (
         distributed.juicefs(clients=2) as lab,
-        ranks_on(tmp_path, lab.clients, installed()[0]) as (stand, _),
+        ranks_on(tmp_path, lab.clients, families()[0]) as (stand, _),
     ):
         done = stand.run(*words, environment=told)
         assert done.code == 0, done.err
@@ -128,7 +131,7 @@ def by_host(noted: Path) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
 
 @each_mpi
 @unless(faults.missing())
-def test_a_slow_host_is_named(tmp_path: Path, mpi: Mpi) -> None:
+def test_a_slow_host_is_named(tmp_path: Path, mpi: Stack) -> None:
     """Where one host's mount is slow, record and report name the host, and nothing is trimmed."""
     with (
         faults.two_clients(0.0) as clients,
@@ -171,7 +174,7 @@ elif os.uname().nodename == "{B}" and os.environ.get("AIBENCH_OTHER") == "fio":
     block = ("-w", "block", "--repeats", "1", "--set", "file_size=4MiB", "--set", "jobs=1")
     with (
         faults.two_clients(0.0) as clients,
-        ranks_on(tmp_path, [each.path for each in clients], installed()[0], 1) as (stand, lab),
+        ranks_on(tmp_path, [each.path for each in clients], families()[0], 1) as (stand, lab),
     ):
         done = stand.run(*SMALL, environment=told | {"AIBENCH_OTHER": "version"})
         assert done.code == 2
@@ -189,12 +192,33 @@ elif os.uname().nodename == "{B}" and os.environ.get("AIBENCH_OTHER") == "fio":
         assert stand.left_running() == []
 
 
+@pytest.mark.alone
+@unless(lab.missing_throttle())
+def test_workers_and_ranks_are_alike(tmp_path: Path) -> None:
+    """Four workers of one process and four ranks of one ask for the same, and are as fast."""
+    words = ("-w", "load-imagenet", "--repeats", "2", "--set", "files=200", "--set", "batch=1")
+    words = (*words, "--set", "size=112KiB", "--set", "sizes=fixed")
+    with limits.throttled(read_bps=20_000_000) as mount:
+        many = Ranks(tmp_path, families()[0], 4, mount.path)
+        rates: dict[bool, list[float]] = {True: [], False: []}
+        digests = set()
+        for is_many in (False, True, True, False):
+            stand = many if is_many else many.alone
+            done = stand.run(*words, "--set", f"workers={1 if is_many else 4}")
+            assert done.code == 0, done.err
+            record = stand.record()
+            digests.add(record.plan.digest)
+            rates[is_many] += [truths.rate(sample) for sample in record.samples]
+        assert len(digests) == 1
+        assert median(rates[True]) == pytest.approx(median(rates[False]), rel=0.05), rates
+
+
 @unless(faults.missing())
 def test_one_host_without_space(tmp_path: Path) -> None:
     """A host that can't write ends the run for all, by name, and the next run is whole again."""
     with (
         faults.two_clients(0.0) as clients,
-        ranks_on(tmp_path, [each.path for each in clients], installed()[0], 1) as (stand, _),
+        ranks_on(tmp_path, [each.path for each in clients], families()[0], 1) as (stand, _),
     ):
         clients[1].ask(error={"write": {"errno": "ENOSPC", "after": 3}})
         words = ("-w", "checkpoint-save", "--repeats", "1", "--set", "ranks=2")

@@ -49,7 +49,8 @@ def _check_counts(what: str, numbers: Iterable[float | None]) -> None:
 
 def _check_measurement(measured: Measurement) -> None:
     spans = (measured.first_done_ns, measured.last_done_ns, measured.start_spread_ns)
-    _check_counts("measurement", (*spans, *measured.timers.values()))
+    compared = (measured.wrong_bytes, measured.beside_bytes)
+    _check_counts("measurement", (*spans, *compared, *measured.timers.values()))
     for worker in measured.workers:
         done = (worker.operations, worker.bytes, worker.start_ns, worker.end_ns)
         _check_counts("workers", (*done, worker.process, worker.rank))
@@ -66,7 +67,7 @@ def _check_histogram(name: str, found: Histogram) -> None:
     low, high = found.min_ns, found.max_ns
     if (low is None or high is None) != (found.count == 0):
         raise ValueError(f"histogram {name[:60]!r} has no smallest or largest value")
-    _check_counts(name, (low, found.total_ns))
+    _check_counts(name, (low, high, found.total_ns))
     if low is not None and high is not None and low > high:
         raise ValueError(f"the smallest of histogram {name[:60]!r} is above the largest")
 

@@ -147,7 +147,7 @@ def _stage(
     )
     if missing:
         return stage
-    return replace(stage, refusal=_refusal(stage, engines[stage.engine], target))
+    return replace(stage, refusal=_refusal(stage, engines[stage.engine], target, options))
 
 
 def _beside(
@@ -158,10 +158,12 @@ def _beside(
         other = replace(
             stage, workload=f"{stage.workload}-{name}", engine=name, beside=stage.workload
         )
-        yield replace(other, refusal=_refusal(other, engines[name], target))
+        yield replace(other, refusal=_refusal(other, engines[name], target, options))
 
 
-def _refusal(stage: Stage, engine: Engine, target: Target) -> str | None:
+def _refusal(stage: Stage, engine: Engine, target: Target, options: Options) -> str | None:
+    if sum(options.fleet) > 1 and getattr(engine, "measures_alone", False):
+        return f"engine {engine.name} measures in one process, without a launcher; engine posix can"
     if engine.version() is None:
         measured = stage.measured[0]
         return engine.refusal(measured, target) or f"{engine.name} is not installed"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from aibench.engines.posix import PosixEngine
+from aibench.engines.torch.engine import TorchEngine
 from aibench.errors import DefinitionError, Refused
 from aibench.formats.files import space_bytes
 from aibench.model import CachePolicy
@@ -197,3 +198,14 @@ def test_a_missing_library_leaves_out_its_workload_alone(
     assert stage.refusal is not None
     assert "h5py" in stage.refusal
     assert stage.phases == ()
+
+
+def test_an_engine_that_knows_no_other_ranks(files: Files) -> None:
+    """What would do the whole work on each rank is refused under a launcher, and not without."""
+    engines = {"torch": TorchEngine()}
+    alone = plan(files(load()), engines, engine="torch")
+    (stage,) = plan(files(load()), engines, engine="torch", fleet=(2, 2)).stages
+    assert stage.refusal == (
+        "engine torch measures in one process, without a launcher; engine posix can"
+    )
+    assert alone.stages[0].refusal != stage.refusal

@@ -19,6 +19,8 @@ class TorchEngine:
     """Real DataLoaders and checkpoints; refuses what they have no counterpart for."""
 
     name = "torch"
+    #: Its workers know nothing of other ranks.
+    measures_alone = True
 
     def version(self) -> str | None:
         """The version of torch, or None where it is not installed."""

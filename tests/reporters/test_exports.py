@@ -11,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from junitparser import JUnitXml
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -185,6 +187,24 @@ def test_the_dashboard_asks_for_what_is_exported() -> None:
         assert max(x for x, _ in own) < 24
         cells |= own
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+
+
+def test_grafana_knows_the_dashboard() -> None:
+    """Grafana's own library reads the dashboard and keeps all panels, queries and variables."""
+    dashboard = json.loads(prometheus.dashboard())
+    known = Dashboard.from_json(dashboard)
+    written = json.loads(JSONEncoder().encode(known))
+    for key in ("title", "uid", "panels", "templating", "time", "schemaVersion"):
+        assert contains(written[key], dashboard[key]), key
+
+
+def contains(whole: Any, part: Any) -> bool:
+    """Whether all of ``part`` is in ``whole``, which may say more."""
+    if isinstance(part, dict):
+        return all(key in whole and contains(whole[key], value) for key, value in part.items())
+    if isinstance(part, list):
+        return len(whole) == len(part) and all(map(contains, whole, part))
+    return bool(whole == part)
 
 
 def test_github_annotations() -> None:

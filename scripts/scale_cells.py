@@ -52,6 +52,7 @@ from aibench.workers.share import dealt
 from aibench.workspace import dataset
 from aibench.world import Alone, Clock, Place
 from aibench.world.gathering import Welcome
+from aibench.world.world import spots
 
 Found = dict[str, float]
 Cell = Callable[[int, argparse.Namespace, str], Found]
@@ -113,7 +114,7 @@ def start(size: int, given: argparse.Namespace, directory: str) -> Found:
     own = slots_of(phase, replace(place, rank=size - 1))
     assert len(own) == given.workers
     seconds = time.perf_counter() - begun
-    welcome = Welcome(size - 1, place.hosts, Clock(offset_ns=1, error_ns=1))
+    welcome = Welcome(list(spots(place.hosts))[-1], Clock(offset_ns=1, error_ns=1))
     resumed = planned(directory, "checkpoint-resume", size, f"new_data={min(size, _MOST_RANKS)}")
     orders = [Measure(engine="posix", phase=each, seed=1, looked=1)
               for each in (phase, resumed.stages[0].measured[0])]  # fmt: skip
@@ -144,10 +145,10 @@ def outcome(slot: int, seconds: int) -> Outcome:
     )  # fmt: skip
 
 
-def brought(given: argparse.Namespace) -> Harvest:
+def brought(given: argparse.Namespace, place: Place) -> Harvest:
     """What one rank brings home."""
     outcomes = [outcome(slot, given.seconds) for slot in range(given.workers)]
-    return harvest(0, outcomes, None, "host", alone=False)
+    return harvest(0, outcomes, None, place)
 
 
 def of_rank(sent: bytes, rank: int, workers: int) -> Harvest:
@@ -159,8 +160,8 @@ def of_rank(sent: bytes, rank: int, workers: int) -> Harvest:
 
 def measured(size: int, given: argparse.Namespace, directory: str) -> tuple[Plan, Sample, Found]:
     """What rank 0 makes of what so many ranks send, all of which it has at once."""
-    sent = pickle.dumps(brought(given), protocol=pickle.HIGHEST_PROTOCOL)
     world = Fleet(size)
+    sent = pickle.dumps(brought(given, world.place), protocol=pickle.HIGHEST_PROTOCOL)
     plan = planned(directory, "load-4k", size, f"workers={given.workers}")
     phase: Phase = replace(plan.stages[0].measured[0], cache=CachePolicy.WARM)
     site = Site(

@@ -57,13 +57,25 @@ class Stack:
         if hosts:
             names = ",".join(f"{address}:{count}" for address, count in hosts.items())
             if self.is_open:
-                prefix = str(Path(self.program).parents[1])
-                words += ["--prefix", prefix, "--host", names]
+                words += ["--prefix", str(self._plain(Path(ssh).parent)), "--host", names]
                 words += ["--mca", "plm_ssh_agent" if self.is_prrte else "plm_rsh_agent", ssh]
                 words += [word for name in self.environment for word in ("-x", name)]
             else:
                 words += ["-launcher", "ssh", "-launcher-exec", ssh, "-hosts", names]
         return words
+
+    def _plain(self, directory: Path) -> Path:
+        """Where it is installed, by a path that shells on other hosts take for one word.
+
+        Open MPI puts it there as it stands. ``directory`` is a lab's own, and goes with it.
+        """
+        prefix = Path(self.program).parents[1]
+        if not any(sign.isspace() for sign in str(prefix)):
+            return prefix
+        link = directory / "mpi"
+        if not link.is_symlink():
+            link.symlink_to(prefix)
+        return link
 
 
 @cache

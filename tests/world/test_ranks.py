@@ -115,7 +115,10 @@ def test_the_launcher_is_asked_to_end(tmp_path: Path, mpi: Stack, number: signal
 @each_mpi
 @pytest.mark.parametrize("seed", range(10))
 def test_any_process_at_any_moment(tmp_path: Path, mpi: Stack, seed: int) -> None:
-    """Whichever process of a launch is killed, at whatever moment, all of it ends."""
+    """Whichever process of a launch is killed, at whatever moment, all of it ends.
+
+    A record says that all was done only where it was: it may have been when the process was killed.
+    """
     chance = random.Random(f"{seed} {mpi.name}")
     with launched(tmp_path / "run", mpi, rounds=15) as run:
         if seed % 2:
@@ -125,7 +128,8 @@ def test_any_process_at_any_moment(tmp_path: Path, mpi: Stack, seed: int) -> Non
         if there:
             os.kill(chance.choice(there), signal.SIGKILL)
         ended = run.end()
-    assert ended.code == 0 or ended.record is None or ended.record["code"] != "done"
+    if ended.record is not None and ended.record["code"] == "done":
+        assert len(ended.record["gathered"]) == 15
 
 
 def _cpu_s(pid: int) -> float:

@@ -12,7 +12,8 @@ from aibench.engine import Engine
 from aibench.errors import AibenchError, Refused
 from aibench.model import Target
 from aibench.workspace import Workspace, find
-from aibench.workspace.root import make_directory, read_json, write_json
+from aibench.workspace.documents import read_json, write_json
+from aibench.workspace.root import make_directory
 from aibench.world import World, notes
 
 _SIGN = "manifest.json"

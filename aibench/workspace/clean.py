@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from aibench.workspace.documents import read_json, write_json
 from aibench.workspace.root import (
     DIRECTORY,
     LOCK,
@@ -22,8 +23,6 @@ from aibench.workspace.root import (
     UNFINISHED,
     Workspace,
     mount_of,
-    read_json,
-    write_json,
 )
 
 _Mount = tuple[int, int | None]

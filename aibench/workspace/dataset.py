@@ -16,7 +16,8 @@ from itertools import product
 from aibench.errors import WorkspaceError
 from aibench.formats.files import granule, path_of, size_of, suffixes_of
 from aibench.model import Population, Sizes
-from aibench.workspace.root import Workspace, make_directory, read_json, write_json
+from aibench.workspace.documents import read_json, write_json
+from aibench.workspace.root import Workspace, make_directory
 from aibench.workspace.spans import Spans
 
 MANIFEST = "manifest.json"

@@ -10,7 +10,8 @@ import pytest
 
 from aibench.errors import WorkspaceError
 from aibench.workspace import MARKER, NAME, find
-from aibench.workspace.root import LOCK, make, read_json, write_json
+from aibench.workspace.documents import read_json, write_json
+from aibench.workspace.root import LOCK, make
 
 
 def test_make_and_find(tmp_path: Path) -> None:

@@ -2,12 +2,10 @@
 
 import os
 import secrets
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-from aibench.crew.member import Member
+from aibench.crew.member import UNSEEN_S, Member, awaited
 from aibench.engine import Engine
 from aibench.errors import AibenchError, Refused
 from aibench.model import Target
@@ -17,10 +15,6 @@ from aibench.workspace.root import make_directory
 from aibench.world import World, notes
 
 _SIGN = "manifest.json"
-#: As long as a network mount may go on without a name that another client has made.
-_UNSEEN_S = 75.0
-_LOOK_S = 0.05
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,22 +88,13 @@ def _seen(world: World, join: Join) -> Workspace:
         workspace.close()
         return None
 
-    seen = _until(world, look)
+    seen = awaited(world, look)
     if seen is None:
         raise Refused(
             f"{join.path} is not the directory that rank 0 has: what it wrote there can't be seen "
-            f"after {_UNSEEN_S:g} s; mount the same filesystem on all hosts"
+            f"after {UNSEEN_S:g} s; mount the same filesystem on all hosts"
         )
     return seen
-
-
-def _until(world: World, look: Callable[[], _T | None]) -> _T | None:
-    """What ``look`` finds in the end; None where it finds nothing for too long."""
-    deadline = time.monotonic() + _UNSEEN_S
-    while (found := look()) is None and time.monotonic() < deadline:
-        world.tell(0, 0)
-        time.sleep(_LOOK_S)
-    return found
 
 
 def assembled(
@@ -171,7 +156,7 @@ def _unseen(member: Member, join: Join) -> list[str]:
         with member.workspace.opened(join.directory) as fd:
             return True if wanted.keys() <= set(os.listdir(fd)) else None
 
-    if _until(member.world, look):
+    if awaited(member.world, look):
         return []
     with member.workspace.opened(join.directory) as fd:
         missing = wanted.keys() - set(os.listdir(fd))

@@ -3,9 +3,9 @@
 import errno
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aibench.engine import Engine, Report, Site
 from aibench.errors import AibenchError, Interrupted, RankFailed, RunFailed
@@ -14,10 +14,11 @@ from aibench.workers.failure import failure
 from aibench.workspace import Workspace
 from aibench.world import World
 
-#: How long what another host has made may stay unseen: longer than NFS keeps attributes.
-_UNSEEN_S = 75.0
+#: How long what another host has made may stay unseen: longer than NFS keeps attributes and names.
+UNSEEN_S = 75.0
 _LOOK_S = 0.05
 _NOT_YET = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +60,28 @@ class Member:
         A network mount may say for a while that there is none. OSError when it goes on for longer
         than such mounts keep what they know.
         """
-        deadline = time.monotonic() + _UNSEEN_S
-        while True:
+        why: list[OSError] = []
+
+        def look() -> bool | None:
             try:
                 with self.workspace.opened(directory):
-                    return
+                    return True
             except OSError as error:
-                if error.errno not in _NOT_YET or time.monotonic() > deadline:
-                    path = self.workspace.path(directory)
-                    raise OSError(error.errno, error.strerror, path) from error
-            self.world.tell(0, 0)
-            time.sleep(_LOOK_S)
+                why[:] = [error]
+                return None if error.errno in _NOT_YET else False
+
+        if not awaited(self.world, look):
+            path = self.workspace.path(directory)
+            raise OSError(why[0].errno, why[0].strerror, path) from why[0]
+
+
+def awaited(world: World, look: Callable[[], _T | None]) -> _T | None:
+    """What ``look`` finds in the end; None where it goes on finding nothing for `UNSEEN_S`."""
+    deadline = time.monotonic() + UNSEEN_S
+    while (found := look()) is None and time.monotonic() < deadline:
+        world.tell(0, 0)
+        time.sleep(_LOOK_S)
+    return found
 
 
 class Order(Protocol):

@@ -116,7 +116,7 @@ def _environment(family: str, prefix: Path) -> dict[str, str]:
     environment = {"MPI4PY_MPIABI": "openmpi" if family == "Open MPI" else "mpich"}
     if family == "Open MPI":
         environment |= _AS_ROOT
-    if prefix.parent == INSTALLED:
+    if str(prefix) not in _SYSTEM:
         environment["LD_LIBRARY_PATH"] = str(prefix / "lib")
     return environment
 

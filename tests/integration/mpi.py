@@ -19,6 +19,8 @@ class Ranks(Stand):
     ``inside`` are words before the launcher, such as those that enter a host.
     """
 
+    is_forked = False
+
     def __init__(
         self,
         directory: Path,
@@ -72,6 +74,7 @@ class Ranks(Stand):
 class Inside(Stand):
     """A stand whose commands run after some words that take them to where they belong."""
 
+    is_forked = False
     inside: tuple[str, ...] = ()
 
     def start(self, *arguments: str | Path, **options: Any) -> "subprocess.Popen[str]":

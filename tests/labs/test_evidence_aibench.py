@@ -18,7 +18,7 @@ from aibench.judge import judge
 from aibench.model import CacheState, RunRecord, Status, Verdict
 from aibench.probes import cache, sysfs
 from tests import lab
-from tests.integration.command import Done, Stand, finished
+from tests.integration.command import Done, Stand
 from tests.labs import limits, stacked
 from tests.labs.tools import unless
 
@@ -65,17 +65,10 @@ class Rig(Stand):
     def measured(self, *words: str, repeats: int = REPEATS, prefix: tuple[str, ...] = ()) -> Done:
         """``aibench run`` with the claim and the system; ``prefix`` starts it, as setpriv does."""
         command = ["run", self.target, *LOAD, "--repeats", repeats, "--claims", self.claims]
-        command += ["--system", self.system, "--json", *words]
-        process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "aibench", *map(str, command)],
-            env=os.environ | {"AIBENCH_RESULTS": str(self.results), "HOME": str(self.directory)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        with process:
-            done = finished(process)
+        options = {"prefix": prefix} if prefix else {}
+        told = {"HOME": str(self.directory)}
+        words = (*command, "--system", self.system, "--json", *words)
+        done = self.do(*map(str, words), environment=told, **options)
         assert done.code in (0, 3), done.err
         return done
 

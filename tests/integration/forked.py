@@ -1,0 +1,84 @@
+"""Commands of aibench that begin at once: forked from this process, which has imported it already.
+
+What a command does is the same as in a process of its own: arguments, environment, directory and
+standard streams are those that are given, and nothing that tests have opened is open there.
+"""
+
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from aibench import cli
+
+_FORK = multiprocessing.get_context("fork")
+_FIRST = 3
+"""The first file descriptor behind the standard streams."""
+
+
+def forked(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    directory: str | Path | None,
+    limit_s: float,
+    sessions: set[int],
+) -> tuple[int | None, str, str]:
+    """(exit status, standard output, standard error); None for a command that had to be killed.
+
+    It leads a session of its own, whose id is added to ``sessions``: what it leaves running is
+    found by that.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        streams = [Path(place, name) for name in ("out", "err")]
+        for stream in streams:
+            stream.touch()
+        work = (arguments, environment, directory, streams)
+        process = _FORK.Process(target=_command, args=work)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that threads of pytest are not in the child
+            process.start()
+        assert process.pid is not None
+        sessions.add(process.pid)
+        process.join(limit_s)
+        is_late = process.is_alive()
+        if is_late:
+            process.kill()
+            process.join()
+        code = None if is_late else process.exitcode
+        process.close()
+        out, err = (stream.read_text("utf-8", "replace") for stream in streams)
+    return code, out, err
+
+
+def _command(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    directory: str | Path | None,
+    streams: Sequence[Path],
+) -> None:
+    """What the child does, from fork to exit."""
+    gc.freeze()  # what tests have left must not close its files here
+    os.setsid()
+    for number in (signal.SIGALRM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, path in enumerate((Path(os.devnull), *streams)):
+        fd = os.open(path, os.O_RDWR)
+        os.dup2(fd, number)
+        os.close(fd)
+    os.closerange(_FIRST, os.sysconf("SC_OPEN_MAX"))
+    sys.stdin, sys.stdout = open(0, encoding="utf-8"), open(1, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(environment)
+    if directory is not None:
+        os.chdir(directory)
+    warnings.simplefilter("default")
+    warnings.simplefilter("ignore", DeprecationWarning)
+    sys.argv = ["aibench", *arguments]
+    cli.main()

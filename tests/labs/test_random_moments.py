@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.mounts, pytest.mark.slow(15)]
 MOMENTS = int(os.environ.get("AIBENCH_MOMENTS", "1"))
 FILES = (
     *("-w", "load-4k", "-w", "metadata", "-w", "checkpoint-save", "--repeats", "1"),
-    *("--set", "load-4k.files=2000", "--set", "load-4k.workers=2", "--set", "metadata.files=300"),
+    *("--set", "load-4k.files=600", "--set", "load-4k.workers=2", "--set", "metadata.files=300"),
     *("--set", "metadata.workers=1"),
     *("--set", "directories=4", "--set", "ranks=2", "--set", "checkpoint-save.scale=1e-4"),
 )

@@ -105,8 +105,10 @@ def opened(text: str, folder: Path, profile: Path, *options: str) -> Seen:
     return Seen(out.decode(errors="replace"), err.decode(errors="replace"))
 
 
-@pytest.mark.parametrize("name", ["many", "missing", "interrupted", "burst"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    ("name", "dark"),
+    [("many", False), ("many", True), ("missing", False), ("interrupted", False), ("burst", True)],
+)
 def test_every_plot_is_drawn_with_no_network_and_no_error(
     name: str, dark: bool, tmp_path: Path, profile: Path
 ) -> None:

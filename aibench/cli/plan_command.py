@@ -134,10 +134,14 @@ def _lines(plan: Plan, place: Target, party: Party) -> Iterator[str]:
 
 
 def _document(plan: Plan, problems: list[str]) -> dict[str, Any]:
-    from pydantic import TypeAdapter
+    from pydantic_core import to_jsonable_python
 
-    document: dict[str, Any] = TypeAdapter(Plan).dump_python(plan, mode="json")
-    return {"format": 1, "digest": plan.digest, "problems": problems, **document}
+    return {
+        "format": 1,
+        "digest": plan.digest,
+        "problems": problems,
+        **to_jsonable_python(plan),
+    }
 
 
 def _stage_lines(stage: Stage) -> Iterator[str]:

@@ -3,9 +3,12 @@
 A command is imported when it is called, so that ``aibench --help`` costs little more than click.
 """
 
+import gc
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from io import StringIO, TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
@@ -51,6 +54,7 @@ class _Commands(click.Group):
             return None
         command = import_module(f"aibench.cli.{cmd_name}_command").command
         assert isinstance(command, click.Command)
+        _loaded()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -98,27 +102,41 @@ def main() -> None:
     if launch is not None and command in _TOGETHER:
         from aibench.cli.ranks import supervised_rank
 
-        supervised_rank(launch, _main, _serve)
+        supervised_rank(launch, partial(_begun, _main), partial(_begun, _serve))
     if launch is not None and launch.rank:
         return
     if _TOUCHING.isdisjoint(sys.argv[1:]):
-        _main()
+        _begun(_main)
         return
     from aibench.cli.supervisor import supervised
 
-    supervised(_main)
+    supervised(partial(_begun, _main))
+
+
+def _begun(body: Callable[..., None], *given: "World") -> None:
+    """Run ``body`` in a process of its own, which looks for no garbage until all is loaded."""
+    gc.disable()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no threads before workers are forked
+    body(*given)
+
+
+def _loaded() -> None:
+    """Have garbage looked for from here on where none was, but not among what stays anyway."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _serve(world: "World") -> None:
     """What a rank other than 0 does."""
     from aibench.cli.serving import serve
 
+    _loaded()
     serve(world)
 
 
 def _main() -> None:
     """Run a command; expected errors become one message and their exit code."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no threads before workers are forked
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a narrow locale costs signs, not the report

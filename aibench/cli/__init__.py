@@ -54,7 +54,6 @@ class _Commands(click.Group):
             return None
         command = import_module(f"aibench.cli.{cmd_name}_command").command
         assert isinstance(command, click.Command)
-        _loaded()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -81,6 +80,9 @@ def commands() -> None:
 #: What may touch a target, and so may hang there.
 _TOUCHING = frozenset({"run", "duel", "plan", "doctor", "check", "verify", "clean"})
 
+
+#: Loading makes more objects than this, and all of them stay.
+_GARBAGE = 50_000
 
 #: What several ranks do together; any other command is done by the first of them alone.
 _TOGETHER = frozenset({"run", "plan", "duel", "check"})
@@ -114,24 +116,16 @@ def main() -> None:
 
 
 def _begun(body: Callable[..., None], *given: "World") -> None:
-    """Run ``body`` in a process of its own, which looks for no garbage until all is loaded."""
-    gc.disable()
+    """Run ``body`` in a process of its own, which looks for garbage less often than is usual."""
+    gc.set_threshold(_GARBAGE)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no threads before workers are forked
     body(*given)
-
-
-def _loaded() -> None:
-    """Have garbage looked for from here on where none was, but not among what stays anyway."""
-    if not gc.isenabled():
-        gc.freeze()
-        gc.enable()
 
 
 def _serve(world: "World") -> None:
     """What a rank other than 0 does."""
     from aibench.cli.serving import serve
 
-    _loaded()
     serve(world)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from aibench.cli import output, results
 from aibench.cli.fitness import misfits
 from aibench.cli.measuring import Asked, Session, possible, workspace_on
-from aibench.cli.options import Engines, find_target
+from aibench.cli.named import Engines, find_target
 from aibench.cli.party import gathered
 from aibench.cli.signals import interruptible
 from aibench.errors import Refused, RunFailed

@@ -14,9 +14,11 @@ from click.core import ParameterSource
 from aibench.capacity import candidates, searched
 from aibench.cli.clients_needed import Asked, needed
 from aibench.cli.fitness import misfits, refuse_if_nothing_runs
-from aibench.cli.options import build_plan, find_target, plan_options
+from aibench.cli.named import find_target
+from aibench.cli.options import plan_options
 from aibench.cli.output import say, show, use_color
 from aibench.cli.party import Party, gathered, in_words
+from aibench.cli.planned import build_plan
 from aibench.errors import Refused
 from aibench.model import CachePolicy, Phase, Plan, Stage, Target
 from aibench.reporters.clean import clean

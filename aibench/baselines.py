@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from aibench.errors import RecordError, Refused, RunFailed
 from aibench.lines import objects
-from aibench.model import Event
+from aibench.model.history import Event
 
 FILE = "events.jsonl"
 

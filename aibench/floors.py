@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from aibench.errors import RecordError, RunFailed
-from aibench.model import NoiseFloor
+from aibench.model.comparison import NoiseFloor
 
 FILE = "noise-floors.json"
 FORMAT = 1

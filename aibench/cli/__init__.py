@@ -119,6 +119,7 @@ def _begun(body: Callable[..., None], *given: "World") -> None:
     """Run ``body`` in a process of its own, which looks for garbage less often than is usual."""
     gc.set_threshold(_GARBAGE)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no threads before workers are forked
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for them all over
     body(*given)
 
 

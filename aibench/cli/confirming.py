@@ -12,7 +12,8 @@ from aibench.cli.signals import interruptible
 from aibench.errors import Refused, RunFailed
 from aibench.history import CONFIRMS
 from aibench.identity import mount_facts
-from aibench.model import Checked, Plan, RunRecord
+from aibench.model import Plan, RunRecord
+from aibench.model.history import Checked
 
 
 def rerun(

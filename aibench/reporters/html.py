@@ -32,6 +32,7 @@ from aibench.reporters import (
     wording,
 )
 from aibench.reporters.clean import cleaned
+from aibench.reporters.compiled import Compiled
 from aibench.reporters.meanwhile import meanwhile
 from aibench.reporters.overtime import overtime
 
@@ -141,10 +142,12 @@ def _told(workload: dict[str, Any]) -> list[str]:
 
 def templates() -> Environment:
     """The templates of all pages: texts are escaped, and a name that is missing is an error."""
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
+    environment.bytecode_cache = Compiled(environment)
+    return environment
 
 
 @cache

@@ -84,8 +84,9 @@ def test_starting_builds_no_schema() -> None:
         "from aibench.definition.source import Strict\n"
         "from pydantic import TypeAdapter\n"
         "print(*(name for name, each in vars(store).items() if isinstance(each, TypeAdapter)))\n"
-        "print(*(each.__name__ for each in Strict.__subclasses__() if each.__pydantic_complete__))\n"
-        "print(len(Strict.__subclasses__()))\n"
+        "schemas = Strict.__subclasses__()\n"
+        "print(*(each.__name__ for each in schemas if each.__pydantic_complete__))\n"
+        "print(len(schemas))\n"
     )
     *built, known = python(program).splitlines()
     assert built == ["", ""]

@@ -8,16 +8,21 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from aibench.errors import RecordError, Refused, RunFailed
 from aibench.lines import objects
-from aibench.model import Event
+from aibench.model.history import Event
 
 FILE = "events.jsonl"
-_event: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+@cache
+def _event() -> TypeAdapter[Event]:
+    return TypeAdapter(Event)
 
 
 def events(directory: str) -> tuple[Event, ...]:
@@ -28,7 +33,7 @@ def events(directory: str) -> tuple[Event, ...]:
     found = []
     for number, line in enumerate(objects(path), start=1):
         try:
-            found.append(_event.validate_python(line))
+            found.append(_event().validate_python(line))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise RecordError(f"{path}, line {number}: {first['msg']}") from error

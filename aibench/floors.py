@@ -9,17 +9,22 @@ import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from aibench.errors import RecordError, RunFailed
-from aibench.model import NoiseFloor
+from aibench.model.comparison import NoiseFloor
 
 FILE = "noise-floors.json"
 FORMAT = 1
 _LARGEST = 2**24
-_floors: TypeAdapter[tuple[NoiseFloor, ...]] = TypeAdapter(tuple[NoiseFloor, ...])
+
+
+@cache
+def _floors() -> TypeAdapter[tuple[NoiseFloor, ...]]:
+    return TypeAdapter(tuple[NoiseFloor, ...])
 
 
 def read(directory: str) -> tuple[NoiseFloor, ...]:
@@ -36,7 +41,7 @@ def read(directory: str) -> tuple[NoiseFloor, ...]:
         told = json.loads(text)
         if not isinstance(told, dict) or told.get("format") != FORMAT:
             raise ValueError(f"it is not of format {FORMAT}")
-        found = _floors.validate_python(told.get("floors"))
+        found = _floors().validate_python(told.get("floors"))
     except FileNotFoundError:
         return ()
     except ValidationError as error:

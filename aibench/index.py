@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from aibench import caches
 from aibench.errors import RecordError
 
 #: One more where the tables change.
@@ -32,9 +33,8 @@ Body = Mapping[str, Any]
 
 def place(directory: str) -> Path:
     """Where the index of the records in ``directory`` lies: in the user's cache directory."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     name = hashlib.sha256(os.path.realpath(directory).encode()).hexdigest()[:16]
-    return Path(home, "aibench", f"index-{name}.sqlite")
+    return caches.directory() / f"index-{name}.sqlite"
 
 
 def bodies(

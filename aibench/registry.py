@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aibench.errors import Refused
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 #: Every built-in plug-in: group -> name -> ``module:attribute``. One line each.
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
@@ -77,7 +79,7 @@ _SINGULAR = {
 
 def names(group: str) -> tuple[str, ...]:
     """All names of ``group``: built in and installed."""
-    installed = {point.name for point in entry_points(group=f"aibench.{group}")}
+    installed = {point.name for point in _installed(group)}
     return tuple(sorted(installed | BUILT_IN[group].keys()))
 
 
@@ -86,8 +88,14 @@ def plugin(group: str, name: str) -> Any:
     if (place := BUILT_IN[group].get(name)) is not None:
         module, _, attribute = place.partition(":")
         return getattr(import_module(module), attribute)
-    for point in entry_points(group=f"aibench.{group}"):
+    for point in _installed(group):
         if point.name == name:
             return point.load()
     known = ", ".join(BUILT_IN[group])
     raise Refused(f"no {_SINGULAR[group]} {name!r}; built in: {known}")
+
+
+def _installed(group: str) -> "EntryPoints":
+    from importlib.metadata import entry_points  # what is built in does without
+
+    return entry_points(group=f"aibench.{group}")

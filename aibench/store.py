@@ -16,10 +16,12 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 
 from aibench.errors import RecordError, RunFailed
 from aibench.lines import objects
@@ -29,9 +31,20 @@ from aibench.soundness import check_plan, check_sample
 FORMAT = 2
 SUFFIX = ".jsonl"
 
-_record: TypeAdapter[RunRecord] = TypeAdapter(RunRecord)
-_sample: TypeAdapter[Sample] = TypeAdapter(Sample)
-_findings: TypeAdapter[tuple[Finding, ...]] = TypeAdapter(tuple[Finding, ...])
+
+@cache
+def _record() -> TypeAdapter[RunRecord]:
+    return TypeAdapter(RunRecord)
+
+
+@cache
+def _sample() -> TypeAdapter[Sample]:
+    return TypeAdapter(Sample)
+
+
+@cache
+def _findings() -> TypeAdapter[tuple[Finding, ...]]:
+    return TypeAdapter(tuple[Finding, ...])
 
 
 def now() -> str:
@@ -71,7 +84,7 @@ class Writer:
             raise
 
     def _write_header(self, directory: str, record: RunRecord, carried: Sequence[Sample]) -> None:
-        header = _record.dump_python(record, mode="json")
+        header = to_jsonable_python(record)
         for later in ("samples", "finished_at", "complete", "reasons"):
             del header[later]
         number = 1 if record.launch is None else FORMAT
@@ -94,8 +107,8 @@ class Writer:
                     {
                         "kind": "done",
                         "finished_at": now(),
-                        "reasons": _findings.dump_python(tuple(reasons), mode="json"),
-                        "warnings": _findings.dump_python(tuple(warnings), mode="json"),
+                        "reasons": to_jsonable_python(tuple(reasons)),
+                        "warnings": to_jsonable_python(tuple(warnings)),
                     }
                 )
         finally:
@@ -122,7 +135,7 @@ class Writer:
 
 
 def _sample_line(sample: Sample) -> dict[str, Any]:
-    return {"kind": "sample", **_sample.dump_python(sample, mode="json")}
+    return {"kind": "sample", **to_jsonable_python(sample)}
 
 
 def end_unfinished(path: str, code: str, message: str) -> bool:
@@ -161,7 +174,7 @@ def read(path: str | Path) -> RunRecord:
     header = next(lines, {})
     _check_header(path, header)
     try:
-        record = _record.validate_python(_without(header, "format"))
+        record = _record().validate_python(_without(header, "format"))
         check_plan(record)
         samples, last = _samples(path, lines)
         return _finished(replace(record, samples=samples), last)
@@ -206,7 +219,7 @@ def _samples(
         if kind == "done":
             last = line
         else:
-            samples.append(_sample.validate_python(_without(line)))
+            samples.append(_sample().validate_python(_without(line)))
             check_sample(samples[-1])
     return tuple(samples), last
 
@@ -224,8 +237,8 @@ def _finished(record: RunRecord, last: dict[str, Any]) -> RunRecord:
         record,
         complete=True,
         finished_at=finished_at,
-        reasons=_findings.validate_python(last.get("reasons", [])),
-        warnings=record.warnings + _findings.validate_python(last.get("warnings", [])),
+        reasons=_findings().validate_python(last.get("reasons", [])),
+        warnings=record.warnings + _findings().validate_python(last.get("warnings", [])),
     )
 
 

@@ -1,6 +1,7 @@
 """What holds for all tests: the longest come first, and hypothesis measures no time."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -19,3 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if (slow := item.get_closest_marker("slow")) is not None:
             seconds[item.path] += slow.args[0] if slow.args else _FEW_SECONDS
     items.sort(key=lambda item: -seconds[item.path])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def user_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What aibench keeps for the next command is kept for these tests, and beside the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -6,7 +6,7 @@ import pytest
 
 from aibench import baselines
 from aibench.errors import RecordError, Refused
-from aibench.model import Event
+from aibench.model.history import Event
 
 ONE = Event(kind="set", series="a" * 64, run_id="r1", at="2026-01-01T00:00:00Z", by="me")
 TWO = Event(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aibench.cli.beside import full_document
-from aibench.cli.options import chosen_claims
+from aibench.cli.chosen import chosen_claims
 from aibench.judge import judge
 from aibench.model import RunRecord, Status, Verdict
 from aibench.reporters import markdown, terminal

@@ -57,6 +57,42 @@ def test_asking_for_help_is_light(arguments: tuple[str, ...]) -> None:
     assert not HEAVY & set(loaded.split())
 
 
+MODULES = "import sys; print(*sys.modules)"
+#: What only the end of a run needs, and no rank but the first.
+REPORTING = {"aibench.judge", "aibench.reporters.document", "aibench.reporters.html", "jinja2"}
+
+
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        ("aibench.cli.run_command", {*HEAVY, "aibench.cli.measuring", "aibench.planner"}),
+        ("aibench.cli.serving", {*REPORTING, "pydantic", "rich", "aibench.store"}),
+        ("aibench.cli.running", {*REPORTING, "rich", "scipy", "pandas", "importlib.metadata"}),
+        ("aibench.cli.plan_command", {*REPORTING, "rich", "scipy", "pandas", "aibench.store"}),
+    ],
+)
+def test_a_command_loads_what_it_uses(module: str, without: set[str]) -> None:
+    """A run judges and reports at its end, and loads that then; its help loads no engine."""
+    assert not without & set(python(f"import {module}; {MODULES}").split())
+
+
+def test_starting_builds_no_schema() -> None:
+    """Schemas of records and definitions are built when one is read, not when a command starts."""
+    program = (
+        "import aibench.cli.running, aibench.cli.concluding\n"
+        "from aibench import store\n"
+        "from aibench.definition.source import Strict\n"
+        "from pydantic import TypeAdapter\n"
+        "print(*(name for name, each in vars(store).items() if isinstance(each, TypeAdapter)))\n"
+        "schemas = Strict.__subclasses__()\n"
+        "print(*(each.__name__ for each in schemas if each.__pydantic_complete__))\n"
+        "print(len(schemas))\n"
+    )
+    *built, known = python(program).splitlines()
+    assert built == ["", ""]
+    assert int(known) > 5
+
+
 def test_the_nouns_touch_nothing() -> None:
     """Importing the nouns opens no process, no socket and no heavy library."""
     loaded = set(python(f"import aibench.model, aibench.units, aibench.errors; {LOADED}").split())

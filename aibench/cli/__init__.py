@@ -3,9 +3,12 @@
 A command is imported when it is called, so that ``aibench --help`` costs little more than click.
 """
 
+import gc
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from io import StringIO, TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
@@ -78,6 +81,9 @@ def commands() -> None:
 _TOUCHING = frozenset({"run", "duel", "plan", "doctor", "check", "verify", "clean"})
 
 
+#: Loading makes more objects than this, and all of them stay.
+_GARBAGE = 50_000
+
 #: What several ranks do together; any other command is done by the first of them alone.
 _TOGETHER = frozenset({"run", "plan", "duel", "check"})
 
@@ -98,15 +104,23 @@ def main() -> None:
     if launch is not None and command in _TOGETHER:
         from aibench.cli.ranks import supervised_rank
 
-        supervised_rank(launch, _main, _serve)
+        supervised_rank(launch, partial(_begun, _main), partial(_begun, _serve))
     if launch is not None and launch.rank:
         return
     if _TOUCHING.isdisjoint(sys.argv[1:]):
-        _main()
+        _begun(_main)
         return
     from aibench.cli.supervisor import supervised
 
-    supervised(_main)
+    supervised(partial(_begun, _main))
+
+
+def _begun(body: Callable[..., None], *given: "World") -> None:
+    """Run ``body`` in a process of its own, which looks for garbage less often than is usual."""
+    gc.set_threshold(_GARBAGE)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no threads before workers are forked
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for them all over
+    body(*given)
 
 
 def _serve(world: "World") -> None:
@@ -118,7 +132,6 @@ def _serve(world: "World") -> None:
 
 def _main() -> None:
     """Run a command; expected errors become one message and their exit code."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no threads before workers are forked
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a narrow locale costs signs, not the report

@@ -9,7 +9,7 @@ from aibench import baselines
 from aibench.cli import output, results, series
 from aibench.errors import Refused
 from aibench.history import DUEL, rows
-from aibench.model import Event, History
+from aibench.model.history import Event, History
 from aibench.reporters.clean import clean_block
 from aibench.store import now
 

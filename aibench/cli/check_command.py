@@ -13,7 +13,8 @@ from aibench.cli.options import inconclusive_option, output_option
 from aibench.errors import Refused
 from aibench.history import DUEL, Rules, bound, check, held, histories, rows, trend
 from aibench.history.gate import RERUNS
-from aibench.model import Checked, Event, History, RunRecord, Session, Standing
+from aibench.model import RunRecord
+from aibench.model.history import Checked, Event, History, Session, Standing
 from aibench.reporters import checks
 from aibench.units import parse_duration
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aibench.cli import clients_here
-from aibench.cli.options import chosen_claims, chosen_system
+from aibench.cli.chosen import chosen_claims, chosen_system
 from aibench.clients import Client, Link, Need, needs
 from aibench.clients.answers import Tasks
 from aibench.errors import UnitError

@@ -15,7 +15,8 @@ from aibench.compare.pairing import LETTERS, by_repeat, ended_well, entrants, pa
 from aibench.compare.rules import EXTENSION, ITSELF, ONE_LOOK, PAIRS, TWO_LOOKS, WARM_UP
 from aibench.compare.unlike import NAMES
 from aibench.errors import RecordError, Refused
-from aibench.model import Comparison, Finding, RunRecord
+from aibench.model import Finding, RunRecord
+from aibench.model.comparison import Comparison
 from aibench.registry import names
 from aibench.store import SUFFIX, read
 

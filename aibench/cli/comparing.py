@@ -13,7 +13,7 @@ from aibench.compare import Rules
 from aibench.compare.gates import CODES
 from aibench.compare.rules import DEFAULT_DELTA
 from aibench.errors import Refused
-from aibench.model import Comparison, Outcome
+from aibench.model.comparison import Comparison, Outcome
 from aibench.registry import plugin
 from aibench.reporters.comparisons import comparison_document
 

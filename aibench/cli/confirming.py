@@ -6,13 +6,14 @@ from dataclasses import replace
 from aibench.cli import output, results
 from aibench.cli.fitness import misfits
 from aibench.cli.measuring import Asked, Session, possible, workspace_on
-from aibench.cli.options import Engines, find_target
+from aibench.cli.named import Engines, find_target
 from aibench.cli.party import gathered
 from aibench.cli.signals import interruptible
 from aibench.errors import Refused, RunFailed
 from aibench.history import CONFIRMS
 from aibench.identity import mount_facts
-from aibench.model import Checked, Plan, RunRecord
+from aibench.model import Plan, RunRecord
+from aibench.model.history import Checked
 
 
 def rerun(

@@ -6,10 +6,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+from aibench.cli.chosen import chosen_system
 from aibench.cli.fitness import refuse_if_nothing_runs, without_direct
 from aibench.cli.measuring import Asked, workspace_on
-from aibench.cli.options import build_plan, chosen_system, find_target
+from aibench.cli.named import find_target
 from aibench.cli.party import gathered
+from aibench.cli.planned import build_plan
 from aibench.errors import Refused
 from aibench.model import Plan, System
 from aibench.workspace import Workspace

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from aibench.cli import output, results
 from aibench.cli.measuring import Asked, Session, possible
-from aibench.cli.options import Engines
+from aibench.cli.named import Engines
 from aibench.cli.signals import interruptible
 from aibench.crossing import comparable, crossing
 from aibench.errors import Refused, RunFailed, TargetError

@@ -27,7 +27,8 @@ from aibench.compare.overall import refuse_below_floor, refuse_unknown
 from aibench.compare.pairing import LETTERS
 from aibench.compare.rules import MOST_PAIRS, ONE_LOOK, TWO_LOOKS, WARM_UP
 from aibench.errors import Interrupted, Refused
-from aibench.model import Comparison, Finding, Outcome
+from aibench.model import Finding
+from aibench.model.comparison import Comparison, Outcome
 from aibench.probes import environment
 from aibench.store import now
 from aibench.units import format_duration, format_size, parse_duration

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from aibench.cli import output, results
-from aibench.cli.options import chosen_claims, output_option
+from aibench.cli.chosen import chosen_claims
+from aibench.cli.options import output_option
 from aibench.cluster.inputs import Input
 from aibench.cluster.study import Wish
 from aibench.definition.impact import impact_inputs, read_impact

@@ -6,7 +6,8 @@ import click
 
 from aibench.cli import output, results
 from aibench.cli.beside import full_document
-from aibench.cli.options import Following, chosen_claims, chosen_system, groups
+from aibench.cli.chosen import chosen_claims, chosen_system
+from aibench.cli.options import Following, groups
 from aibench.judge import judge
 from aibench.reporters.belonging import judged
 

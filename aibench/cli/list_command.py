@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from aibench.cli.options import chosen_claims
+from aibench.cli.chosen import chosen_claims
 from aibench.cli.output import show
 from aibench.definition.references import shipped_references
 from aibench.definition.workloads import shipped_workloads, suite_names

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from aibench import __version__
 from aibench.cli import output
 from aibench.cli.fitness import refuse_if_nothing_runs, without_direct
-from aibench.cli.options import Engines
+from aibench.cli.named import Engines
 from aibench.cli.party import Party, alone
 from aibench.cli.progress import Progress
 from aibench.cli.resuming import Resumed

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from aibench.cli.options import find_target
+from aibench.cli.named import find_target
 from aibench.crew import Member
 from aibench.crew.joining import assembled
 from aibench.crew.survey import Look, Survey, facts

@@ -12,15 +12,15 @@ import click
 from click.core import ParameterSource
 
 from aibench.capacity import candidates, searched
-from aibench.cli.clients_needed import Asked, needed
 from aibench.cli.fitness import misfits, refuse_if_nothing_runs
-from aibench.cli.options import build_plan, find_target, plan_options
+from aibench.cli.named import find_target
+from aibench.cli.options import plan_options
 from aibench.cli.output import say, show, use_color
 from aibench.cli.party import Party, gathered, in_words
+from aibench.cli.planned import build_plan
 from aibench.errors import Refused
 from aibench.model import CachePolicy, Phase, Plan, Stage, Target
 from aibench.reporters.clean import clean
-from aibench.reporters.clients_terminal import render
 from aibench.units import format_count, format_duration, format_size
 
 _WIDTH = 80
@@ -66,7 +66,7 @@ def command(
     context = click.get_current_context()
     if claims:
         _refuse_given(context, given, "does not go with --claim, which tells what to run")
-        _show_needs(target, given["fstype"], Asked(claims, nics, client_rate, system), as_json)
+        _show_needs(target, given["fstype"], (claims, nics, client_rate, system), as_json)
         return
     _refuse_given(context, ("nics", "client_rate", "system"), "goes with --claim")
     if target is None:
@@ -94,11 +94,16 @@ def _refuse_given(context: click.Context, names: Iterable[str], why: str) -> Non
             raise Refused(f"{option.opts[-1]} {why}")
 
 
-def _show_needs(target: str | None, fstype: str | None, asked: Asked, as_json: bool) -> None:
+def _show_needs(
+    target: str | None, fstype: str | None, asked: tuple[Any, ...], as_json: bool
+) -> None:
+    from aibench.cli.clients_needed import Asked, needed
+    from aibench.reporters.clients_terminal import render
+
     if fstype is not None and target is None:
         raise Refused("--fstype is about a TARGET; name one")
     place = None if target is None else find_target(target, None, fstype)
-    found = needed(asked, place)
+    found = needed(Asked(*asked), place)
     if as_json:
         show(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:
@@ -134,10 +139,14 @@ def _lines(plan: Plan, place: Target, party: Party) -> Iterator[str]:
 
 
 def _document(plan: Plan, problems: list[str]) -> dict[str, Any]:
-    from pydantic import TypeAdapter
+    from pydantic_core import to_jsonable_python
 
-    document: dict[str, Any] = TypeAdapter(Plan).dump_python(plan, mode="json")
-    return {"format": 1, "digest": plan.digest, "problems": problems, **document}
+    return {
+        "format": 1,
+        "digest": plan.digest,
+        "problems": problems,
+        **to_jsonable_python(plan),
+    }
 
 
 def _stage_lines(stage: Stage) -> Iterator[str]:

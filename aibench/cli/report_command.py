@@ -4,7 +4,8 @@ import click
 
 from aibench.cli import output, results
 from aibench.cli.beside import full_document
-from aibench.cli.options import chosen_claims, inconclusive_option, output_option
+from aibench.cli.chosen import chosen_claims
+from aibench.cli.options import inconclusive_option, output_option
 from aibench.judge import judge
 from aibench.registry import names
 

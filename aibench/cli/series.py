@@ -10,7 +10,7 @@ from aibench import __version__, index
 from aibench.cli import output, results
 from aibench.errors import Refused
 from aibench.history import FORMAT, histories, rows
-from aibench.model import History
+from aibench.model.history import History
 from aibench.store import SUFFIX, read
 
 _DEFAULT = "results/baselines"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from aibench.cli.options import Engines
+from aibench.cli.named import Engines
 from aibench.cli.party import target_of
 from aibench.crew import obey
 from aibench.crew.joining import Join, joined

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import click
 
 from aibench.cli.beside import beside, shown_reference
-from aibench.cli.options import chosen_claims
+from aibench.cli.chosen import chosen_claims
 from aibench.cli.output import show
 from aibench.definition.references import shipped_references
 from aibench.definition.workloads import find_workload, shipped_workloads

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from aibench.cli.options import chosen_system
+from aibench.cli.chosen import chosen_system
 from aibench.cli.output import say, show
 from aibench.cli.signals import interruptible
 from aibench.cli.supervisor import tell_patience

@@ -7,6 +7,7 @@ seconds, sizes in bytes, bandwidths in bytes per second.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aibench.cluster.checks import above_zero
 from aibench.cluster.effects import checkpoint_bytes
@@ -63,6 +64,12 @@ class Compared:
 
 def compared(values: Mapping[str, float]) -> Compared:
     """Baseline and candidate of ``values``; a candidate may be told by `FACTORS`."""
+    return _compared(tuple(sorted(values.items())))
+
+
+@lru_cache(maxsize=2**10)  # the corners of a range are asked for many times
+def _compared(given: tuple[tuple[str, float], ...]) -> Compared:
+    values = dict(given)
     job = job_of(values)
     before = outcome(job, storage_of(values, "baseline"))
     after = outcome(job, storage_of(values, "candidate"))

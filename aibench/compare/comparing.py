@@ -13,18 +13,8 @@ from aibench.compare.units import per_unit
 from aibench.compare.unlike import codes, side_state, told_apart, unlike
 from aibench.errors import Refused
 from aibench.identity import identity
-from aibench.model import (
-    CacheState,
-    Comparison,
-    Design,
-    Difference,
-    Figure,
-    Finding,
-    Metric,
-    Outcome,
-    PerUnit,
-    Side,
-)
+from aibench.model import CacheState, Finding, Metric
+from aibench.model.comparison import Comparison, Design, Difference, Figure, Outcome, PerUnit, Side
 from aibench.stats.intervals import estimate
 from aibench.stats.paired import Contrast, logarithms, of_pairs, of_sets
 from aibench.stats.signflip import sign_flip_p

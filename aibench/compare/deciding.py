@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from aibench.compare.gates import Gate
 from aibench.compare.rules import Rules
-from aibench.model import Finding, Outcome
+from aibench.model import Finding
+from aibench.model.comparison import Outcome
 from aibench.stats.intervals import FEWEST_RUNS, runs_needed
 from aibench.stats.multiplicity import benjamini_hochberg, holm
 from aibench.stats.paired import Contrast

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from aibench.compare.readings import reading
 from aibench.compare.rules import Entrant
 from aibench.identity import identity
-from aibench.model import Comparison, NoiseFloor
+from aibench.model.comparison import Comparison, NoiseFloor
 from aibench.stats.intervals import FEWEST_RUNS
 
 

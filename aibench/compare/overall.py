@@ -8,7 +8,8 @@ from aibench.compare.readings import Place, named, places, reading
 from aibench.compare.rules import Entrant, Rules
 from aibench.errors import Refused
 from aibench.identity import identity
-from aibench.model import Figure, Finding, Outcome, Overall, RunRecord
+from aibench.model import Finding, RunRecord
+from aibench.model.comparison import Figure, Outcome, Overall
 
 
 def missing(entrants: Sequence[Entrant]) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import log
 
-from aibench.model import PerUnit, Side
+from aibench.model.comparison import PerUnit, Side
 
 
 def per_unit(

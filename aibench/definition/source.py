@@ -32,7 +32,9 @@ Schema = TypeVar("Schema", bound=BaseModel)
 class Strict(BaseModel):
     """The base of all schemas: unknown keys are mistakes, values are not coerced silently."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, str_strip_whitespace=True, defer_build=True
+    )
 
 
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:

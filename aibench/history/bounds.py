@@ -6,19 +6,8 @@ from dataclasses import dataclass
 
 from aibench.errors import Refused, UnitError
 from aibench.metrics import metrics, of_one_state
-from aibench.model import (
-    CachePolicy,
-    CacheState,
-    Checked,
-    Phase,
-    RunRecord,
-    Sample,
-    SeriesId,
-    Session,
-    Stage,
-    Standing,
-    Step,
-)
+from aibench.model import CachePolicy, CacheState, Phase, RunRecord, Sample, Stage
+from aibench.model.history import Checked, SeriesId, Session, Standing, Step
 from aibench.stats.intervals import FEWEST_RUNS, Side, agreed_side, estimate
 from aibench.units import format_value, parse_duration, parse_rate
 

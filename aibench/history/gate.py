@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aibench.history.levels import Level, levels
-from aibench.model import Checked, Event, History, SeriesId, Session, Standing, Step
+from aibench.model.history import Checked, Event, History, SeriesId, Session, Standing, Step
 from aibench.stats.prediction import ALPHA, Prediction, predicted
 from aibench.units import format_value
 

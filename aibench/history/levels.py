@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aibench.model import Event, Session
+from aibench.model.history import Event, Session
 from aibench.stats.changes import Change, changes
 
 #: So many of the latest sessions of a level make its middle.

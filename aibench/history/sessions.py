@@ -8,18 +8,8 @@ from typing import Any
 
 from aibench.identity import client_facts, identity, label, mount_facts, target_facts
 from aibench.metrics import metrics, of_one_state
-from aibench.model import (
-    READS,
-    WRITES,
-    History,
-    Metric,
-    Phase,
-    RunRecord,
-    Sample,
-    SeriesId,
-    Session,
-    Stage,
-)
+from aibench.model import READS, WRITES, Metric, Phase, RunRecord, Sample, Stage
+from aibench.model.history import History, SeriesId, Session
 
 #: The form of the rows; one more where they change. 2 has the plain key of the series, and nothing
 #: of duels.

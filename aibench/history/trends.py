@@ -8,7 +8,7 @@ from datetime import datetime
 
 from aibench.history.gate import FEWEST
 from aibench.history.levels import Level, levels
-from aibench.model import Event, History, Session
+from aibench.model.history import Event, History, Session
 from aibench.stats.changes import Change
 from aibench.stats.prediction import Prediction, predicted
 from aibench.stats.trends import Drift, drift

@@ -1,4 +1,8 @@
-"""The nouns: frozen values that touch nothing. Bytes, nanoseconds and counts inside."""
+"""The nouns: frozen values that touch nothing. Bytes, nanoseconds and counts inside.
+
+Those of comparisons, of histories and of references are imported from their own modules: a run
+needs none of them.
+"""
 
 from aibench.model.accelerators import Accelerators
 from aibench.model.checkpoints import Dataset, Indexing, Resume, Slice
@@ -13,18 +17,6 @@ from aibench.model.claim import (
     Means,
     System,
 )
-from aibench.model.comparison import (
-    Comparison,
-    Design,
-    Difference,
-    Figure,
-    NoiseFloor,
-    Outcome,
-    Overall,
-    PerUnit,
-    Side,
-)
-from aibench.model.history import Checked, Event, History, SeriesId, Session, Standing, Step
 from aibench.model.launch import HostOf, Launch
 from aibench.model.levels import Level
 from aibench.model.metric import Metric
@@ -74,24 +66,17 @@ __all__ = [
     "CachePolicy",
     "CacheState",
     "Ceiling",
-    "Checked",
     "Checkpointed",
     "Claim",
     "ClaimKind",
     "ClusterModel",
-    "Comparison",
     "Conditions",
     "Dataset",
-    "Design",
-    "Difference",
     "Environment",
     "Estimate",
-    "Event",
     "Evidence",
-    "Figure",
     "Finding",
     "Histogram",
-    "History",
     "HostOf",
     "Indexing",
     "Interpretation",
@@ -102,13 +87,9 @@ __all__ = [
     "Metric",
     "NfsFigures",
     "NfsOperation",
-    "NoiseFloor",
     "OnHost",
     "Operation",
     "Order",
-    "Outcome",
-    "Overall",
-    "PerUnit",
     "Phase",
     "Plan",
     "Population",
@@ -117,17 +98,12 @@ __all__ = [
     "Sample",
     "Search",
     "Series",
-    "SeriesId",
     "Serving",
-    "Session",
-    "Side",
     "Sizes",
     "Slice",
     "Soak",
     "Stage",
-    "Standing",
     "Status",
-    "Step",
     "Steps",
     "SyncPolicy",
     "System",

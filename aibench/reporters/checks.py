@@ -6,7 +6,8 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from aibench.model import Checked, RunRecord, Standing
+from aibench.model import RunRecord
+from aibench.model.history import Checked, Standing
 from aibench.reporters.clean import cleaned
 from aibench.reporters.console import laid_out
 from aibench.units import format_value

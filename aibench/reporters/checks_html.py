@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
@@ -11,9 +10,8 @@ from aibench.history.trends import UNSTABLE_FROM
 from aibench.reporters import checks, trends, trends_html, wording
 from aibench.reporters.clean import cleaned
 from aibench.reporters.figures import Figure, escape
-from aibench.reporters.html import embedded, plotly_source, policy, templates
+from aibench.reporters.html import page, templates
 
-_TEMPLATES = Path(__file__).parent / "templates"
 #: What a reader is to do, the most urgent first, and for which outcomes.
 _GROUPS = (
     ("Action required", ("MISSED_BOUND", "REGRESSED")),
@@ -35,8 +33,9 @@ def render(document: dict[str, Any], history: Mapping[str, dict[str, Any]]) -> s
     shown = cleaned(document)
     known = {key: cleaned(part) for key, part in history.items()}
     figures = dict(_figures(shown, known))
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    return _environment().get_template("check.html.j2").render(
+    return page(
+        _environment().get_template("check.html.j2"),
+        figures,
         document=shown,
         groups=[(title, [e for e in shown["series"] if e["standing"] in which])
                 for title, which in _GROUPS],
@@ -46,11 +45,6 @@ def render(document: dict[str, Any], history: Mapping[str, dict[str, Any]]) -> s
         quiet=_of(shown["series"], "OK"),
         known=known,
         plots=set(figures),
-        figures=embedded(figures),
-        css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        script=script,
-        plotly=plotly_source(),
-        policy=policy(plotly_source(), script),
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 import math
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
@@ -10,9 +9,8 @@ from jinja2 import Environment
 from aibench.reporters import comparison_terminal, comparison_wording, wording
 from aibench.reporters.clean import cleaned
 from aibench.reporters.figures import Figure, escape
-from aibench.reporters.html import embedded, plotly_source, policy, templates
+from aibench.reporters.html import page, templates
 
-_TEMPLATES = Path(__file__).parent / "templates"
 #: The page knows verdicts; an answer is drawn as the one that reads alike.
 _ROLES = {
     "FIRST_BETTER": "MET", "SECOND_BETTER": "MET", "EQUIVALENT": "REFERENCE_ONLY",
@@ -34,18 +32,14 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
     del width, color
     shown = cleaned(document)
     forest = drawn(shown)
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    return _environment().get_template("comparison.html.j2").render(
+    return page(
+        _environment().get_template("comparison.html.j2"),
+        {"forest": forest} if forest else {},
         document=shown,
         forest=forest and {
             "id": "forest", "caption": "How much better the first is",
             "height": forest["layout"]["height"],
         },
-        figures=embedded({"forest": forest} if forest else {}),
-        css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        script=script,
-        plotly=plotly_source(),
-        policy=policy(plotly_source(), script),
     )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ better.
 import math
 from typing import Any
 
-from aibench.model import Comparison, Difference, Figure, Finding, Outcome, PerUnit, Side
+from aibench.model import Finding
+from aibench.model.comparison import Comparison, Difference, Figure, Outcome, PerUnit, Side
 from aibench.reporters.values import number, plain, spread
 from aibench.units import format_count
 

@@ -4,12 +4,13 @@ import base64
 import hashlib
 import json
 import shlex
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from aibench.reporters import (
     alternating,
@@ -32,12 +33,15 @@ from aibench.reporters import (
     wording,
 )
 from aibench.reporters.clean import cleaned
+from aibench.reporters.compiled import Compiled
 from aibench.reporters.meanwhile import meanwhile
 from aibench.reporters.overtime import overtime
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Characters that could end a script element or a line of script, as JSON may write them too.
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+#: Where plotly's script goes; what is escaped can't hold it.
+_PLACE = "<plotly>"
 _PLOTS = {
     "soak": ("Throughput over the whole soak", soaking.whole),
     "throughput": ("Throughput over time", figures.throughput),
@@ -59,19 +63,33 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
     del width, color
     shown = cleaned(document)
     drawn = _figures(shown)
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    return _environment().get_template("report.html.j2").render(
+    return page(
+        _environment().get_template("report.html.j2"),
+        {name: figure for name, (_, figure) in drawn.items()},
         document=shown,
         told=folding.told(shown["verdicts"]),
         folded=tuple(folding.folded(shown["verdicts"])),
         sized=tuple(sizing.lines(shown["sizing"], divided=False)),
         plots=_places(drawn),
-        figures=embedded({name: figure for name, (_, figure) in drawn.items()}),
+    )
+
+
+def page(template: Template, drawn: Mapping[str, figures.Figure], **given: Any) -> str:
+    """``template`` filled with what is ``given``, the figures ``drawn``, and the scripts for them.
+
+    Plotly's script is some megabytes: it is put in last, so that it is copied once.
+    """
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    text = template.render(
+        figures=embedded(drawn),
         css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
         script=script,
-        plotly=plotly_source(),
+        plotly=_PLACE,
         policy=policy(plotly_source(), script),
-    )  # fmt: skip
+        **given,
+    )
+    before, after = text.split(_PLACE)
+    return f"{before}{plotly_source()}{after}"
 
 
 @cache
@@ -141,10 +159,12 @@ def _told(workload: dict[str, Any]) -> list[str]:
 
 def templates() -> Environment:
     """The templates of all pages: texts are escaped, and a name that is missing is an error."""
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
+    environment.bytecode_cache = Compiled(environment)
+    return environment
 
 
 @cache
@@ -193,12 +213,16 @@ def _tools(phase: dict[str, Any]) -> list[dict[str, Any]]:
 
 def policy(*scripts: str) -> str:
     """The page's content security policy: its own scripts by hash, and nothing from outside."""
-    allowed = " ".join(f"'sha256-{_digest(f'{chr(10)}{s}{chr(10)}')}'" for s in scripts)
+    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
         f"img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
 
 
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def _digest(script: str) -> str:
+    """The hash of a script element that has ``script`` on lines of its own."""
+    digest = hashlib.sha256(b"\n")
+    digest.update(script.encode())
+    digest.update(b"\n")
+    return base64.b64encode(digest.digest()).decode()

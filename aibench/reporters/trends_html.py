@@ -1,7 +1,6 @@
 """Series over time as one HTML file: a plot for each, with its levels, changes and decisions."""
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
@@ -9,9 +8,8 @@ from jinja2 import Environment
 from aibench.reporters import trends
 from aibench.reporters.clean import cleaned
 from aibench.reporters.figures import Figure, escape
-from aibench.reporters.html import embedded, plotly_source, policy, templates
+from aibench.reporters.html import page, templates
 
-_TEMPLATES = Path(__file__).parent / "templates"
 #: Plots beyond this many make a page slow; the other series are listed.
 _MOST_PLOTS = 40
 #: Units of an axis, from the largest on.
@@ -24,15 +22,11 @@ def render(document: dict[str, Any]) -> str:
     shown = cleaned(document)
     plotted = [each for each in shown["series"] if len(each["sessions"]) > 1][:_MOST_PLOTS]
     figures = {f"series-{each['short']}": figure(each) for each in plotted}
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    return _environment().get_template("history.html.j2").render(
+    return page(
+        _environment().get_template("history.html.j2"),
+        figures,
         document=shown,
         plots=set(figures),
-        figures=embedded(figures),
-        css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        script=script,
-        plotly=plotly_source(),
-        policy=policy(plotly_source(), script),
     )  # fmt: skip
 
 

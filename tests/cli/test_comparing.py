@@ -9,7 +9,7 @@ from aibench.cli.comparing import exit_code, parse_share
 from aibench.cli.options import Following, groups
 from aibench.compare import Rules, compare
 from aibench.errors import Refused
-from aibench.model import Comparison
+from aibench.model.comparison import Comparison
 from tests.cli.test_commands import refusal
 from tests.compare.sides import entrant
 

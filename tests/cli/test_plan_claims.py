@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rich.cells import cell_len
 
 from aibench.cli import clients_here, commands
-from aibench.cli.options import chosen_claims
+from aibench.cli.chosen import chosen_claims
 from aibench.clients.calls import LAUNCHER
 from aibench.definition.workloads import find_workload
 from aibench.errors import AibenchError

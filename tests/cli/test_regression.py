@@ -11,7 +11,8 @@ from aibench import floors
 from aibench.cli import commands
 from aibench.errors import AibenchError
 from aibench.identity import identity
-from aibench.model import NoiseFloor, RunRecord
+from aibench.model import RunRecord
+from aibench.model.comparison import NoiseFloor
 from tests import past
 
 QUIET = (1.0, 1.01, 0.99, 1.005, 0.995, 1.0, 1.01, 0.99, 1.0, 1.005)

@@ -13,16 +13,8 @@ from aibench.compare.pairing import entrants
 from aibench.compare.readings import reading
 from aibench.errors import Refused
 from aibench.identity import identity
-from aibench.model import (
-    CacheState,
-    Comparison,
-    Design,
-    Environment,
-    Finding,
-    Metric,
-    Outcome,
-    RunRecord,
-)
+from aibench.model import CacheState, Environment, Finding, Metric, RunRecord
+from aibench.model.comparison import Comparison, Design, Outcome
 from tests import build
 from tests.compare.sides import entrant, run, sample, target, warned
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from aibench.compare.deciding import Question, answers, margin
 from aibench.compare.pairing import order
 from aibench.compare.rules import TWO_LOOKS, Rules
-from aibench.model import Outcome
+from aibench.model.comparison import Outcome
 from aibench.stats.paired import logarithms, of_pairs, of_sets
 
 Values = NDArray[np.float64]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aibench.cli.options import Engines
+from aibench.cli.named import Engines
 from aibench.definition.claims import load_claims
 from aibench.definition.source import line_of, toml
 from aibench.definition.system import load_system

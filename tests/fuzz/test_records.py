@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aibench import lines
-from aibench.cli.options import chosen_claims
+from aibench.cli.chosen import chosen_claims
 from aibench.errors import RecordError
 from aibench.judge import judge
 from aibench.registry import names, plugin

@@ -7,7 +7,8 @@ import pytest
 
 from aibench.errors import Refused
 from aibench.history import Bound, bound, held
-from aibench.model import CacheState, RunRecord, Standing
+from aibench.model import CacheState, RunRecord
+from aibench.model.history import Standing
 from tests import build, past
 
 SECOND = 10**9

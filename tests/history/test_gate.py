@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aibench.history import Rules, check, histories, levels, rows, trend
-from aibench.model import Checked, Environment, Event, Finding, History, Session, Standing
+from aibench.model import Environment, Finding
+from aibench.model.history import Checked, Event, History, Session, Standing
 from tests import build, past
 
 QUIET = (1.0, 1.01, 0.99, 1.005, 0.995, 1.0, 1.01, 0.99, 1.0, 1.005)

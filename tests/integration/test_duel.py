@@ -11,7 +11,8 @@ import pytest
 from aibench.compare.pairing import order
 from aibench.floors import FILE, keep
 from aibench.floors import read as read_floors
-from aibench.model import NoiseFloor, RunRecord
+from aibench.model import RunRecord
+from aibench.model.comparison import NoiseFloor
 from aibench.store import read
 from tests.integration.command import SMALL, Done, Stand, eventually, finished
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from aibench.compare import Entrant, Rules, compare
-from aibench.model import Comparison, Finding
+from aibench.model import Finding
+from aibench.model.comparison import Comparison
 from aibench.registry import BUILT_IN, plugin
 from aibench.reporters import comparison_html
 from aibench.reporters.comparison_html import drawn

@@ -1,7 +1,6 @@
 """The projection as one HTML file that opens with no network, like the report of a run."""
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
@@ -9,8 +8,6 @@ from jinja2 import Environment
 from aibench.reporters import html
 from aibench.reporters.clean import cleaned
 from aibench.reporters.impact import figures, words
-
-_TEMPLATES = Path(html.__file__).parent / "templates"
 
 
 def render(document: dict[str, Any], *, width: int = 80, color: bool = False) -> str:
@@ -22,15 +19,11 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
     shown = cleaned(document)
     drawn = {"goodput": figures.goodput(shown), "swings": figures.swings(shown)}
     known = {name: figure for name, figure in drawn.items() if figure is not None}
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    return _environment().get_template("impact.html.j2").render(
+    return html.page(
+        _environment().get_template("impact.html.j2"),
+        known,
         document=shown,
         heights={name: figure["layout"]["height"] for name, figure in known.items()},
-        figures=html.embedded(known),
-        css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        script=script,
-        plotly=html.plotly_source(),
-        policy=html.policy(html.plotly_source(), script),
     )  # fmt: skip
 
 

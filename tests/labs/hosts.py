@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import lab
+from tests.labs import memory
 from tests.labs.ledger import Ledger, laboratory
 from tests.labs.undoing import run
 
 PROMISE = (
-    "each host has its own name, address, network and mounts; ssh goes from any to any without a "
-    "question; all else, such as files, memory and clock, is this machine's"
+    "each host has its own name, address, network, mounts and /dev/shm; ssh goes from any to any "
+    "without a question; all else, such as files, processes and clock, is this machine's"
 )
 _CONFIGURATION = """\
 Port {port}
@@ -58,12 +59,16 @@ def sshd(
     address: str,
     port: int = 22,
     prefix: tuple[str | Path, ...] = (),
+    more: str = "",
 ) -> int:
-    """Starts an sshd that lets the lab's key in, and waits until it listens; its process."""
+    """Starts an sshd that lets the lab's key in, and waits until it listens; its process.
+
+    ``more`` is a line of its configuration.
+    """
     os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd wants it, whoever starts it
     configuration = ledger.directory / f"sshd-{address}"
     words = {"port": port, "address": address, "directory": ledger.directory}
-    configuration.write_text(_CONFIGURATION.format(**words))
+    configuration.write_text(_CONFIGURATION.format(**words) + more)
     command = (SSHD, "-D", "-e", "-f", configuration)
     daemon = ledger.daemon(*command, network=network, prefix=prefix)
     log = ledger.directory / "log"
@@ -136,6 +141,9 @@ def _host(ledger: Ledger, bridge: str, number: int) -> Host:
     names.touch()
     ledger.note("mount", names)
     run("unshare", f"--uts={names}", "hostname", name)
-    own = ("nsenter", f"--uts={names}", "unshare", "--mount", "--propagation", "slave")
-    process = sshd(ledger, network, address, prefix=own)
-    return Host(name, address, ("nsenter", f"--target={process}", "--mount", "--net", "--uts"))
+    place = memory.place(ledger.directory)
+    own = ("unshare", "--mount", "--propagation", "slave", *memory.own(ledger.directory))
+    prefix = ("nsenter", f"--uts={names}", *own)
+    process = sshd(ledger, network, address, prefix=prefix, more=f"SetEnv TMPDIR={place}\n")
+    enter = ("nsenter", f"--target={process}", "--mount", "--net", "--uts")
+    return Host(name, address, (*enter, "env", f"TMPDIR={place}"))

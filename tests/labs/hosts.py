@@ -30,6 +30,10 @@ PermitRootLogin prohibit-password
 Subsystem sftp internal-sftp
 """
 _OPTIONS = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
+#: It ends when the other host is silent, as README of the recipes advises; launchers end with it.
+_ALIVE = ("ServerAliveInterval=2", "ServerAliveCountMax=3")
+NETWORK = "eth0"
+"""What each host calls its way to the others."""
 SSHD = "/usr/sbin/sshd"
 
 
@@ -84,15 +88,29 @@ def ssh_options(ledger: Ledger) -> list[str]:
 
 @dataclass(frozen=True)
 class Host:
-    """One host, and the words that put a command on it."""
+    """One host, and the words that put a command on it.
+
+    ``switch`` is the network that it is plugged into, at ``port``.
+    """
 
     name: str
     address: str
     enter: tuple[str, ...]
+    switch: str
+    port: str
 
     def mount(self, *words: str | Path) -> None:
         """Mount something that no other host sees, by the program of that name."""
         run(*self.enter, "mount", *words)
+
+    @contextlib.contextmanager
+    def unplugged(self) -> Iterator[None]:
+        """Meanwhile nothing gets from it to another host or back, and nobody is told."""
+        run("ip", "-n", self.switch, "link", "set", self.port, "nomaster")
+        try:
+            yield
+        finally:
+            run("ip", "-n", self.switch, "link", "set", self.port, "master", "bridge")
 
 
 @dataclass(frozen=True)
@@ -122,7 +140,8 @@ def hosts(count: int = 2) -> Iterator[Hosts]:
         run("ip", "-n", bridge, "link", "set", "bridge", "up")
         made = tuple(_host(ledger, bridge, number) for number in range(1, count + 1))
         ssh = ledger.directory / "ssh"
-        ssh.write_text(f'#!/bin/sh\nexec ssh {shlex.join(ssh_options(ledger))} "$@"\n')
+        words = [*ssh_options(ledger), *(word for pair in _ALIVE for word in ("-o", pair))]
+        ssh.write_text(f'#!/bin/sh\nexec ssh {shlex.join(words)} "$@"\n')
         ssh.chmod(0o755)
         yield Hosts(made, ssh)
 
@@ -131,7 +150,7 @@ def _host(ledger: Ledger, bridge: str, number: int) -> Host:
     """A host on the bridge, with a name of its own and an sshd."""
     name, address = f"lab-host-{number}", f"10.98.0.{number}"
     network = ledger.network(f"-{number}")
-    near, far = f"eth{number}", f"port{number}"
+    near, far = NETWORK, f"port{number}"
     pair = ("type", "veth", "peer", "name", far, "netns", bridge)
     run("ip", "-n", network, "link", "add", near, *pair)
     run("ip", "-n", bridge, "link", "set", far, "master", "bridge", "up")
@@ -146,4 +165,4 @@ def _host(ledger: Ledger, bridge: str, number: int) -> Host:
     prefix = ("nsenter", f"--uts={names}", *own)
     process = sshd(ledger, network, address, prefix=prefix, more=f"SetEnv TMPDIR={place}\n")
     enter = ("nsenter", f"--target={process}", "--mount", "--net", "--uts")
-    return Host(name, address, (*enter, "env", f"TMPDIR={place}"))
+    return Host(name, address, (*enter, "env", f"TMPDIR={place}"), bridge, far)

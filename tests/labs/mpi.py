@@ -26,6 +26,8 @@ _MARKS = {
 }
 #: Open MPI starts nothing as root, or more ranks than cores, unless it is told so.
 _OPEN = ("--oversubscribe", "--bind-to", "none")
+#: Hosts of a lab have one kernel, and UCX takes that for one machine, whose memory is shared.
+_WIRE = (("UCX_TLS", "tcp,self"), ("UCX_NET_DEVICES", "eth0"))
 _AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
@@ -62,6 +64,7 @@ class Stack:
                 words += [word for name in self.environment for word in ("-x", name)]
             else:
                 words += ["-launcher", "ssh", "-launcher-exec", ssh, "-hosts", names]
+                words += [*(w for pair in _WIRE for w in ("-genv", *pair))]
         return words
 
     def _plain(self, directory: Path) -> Path:

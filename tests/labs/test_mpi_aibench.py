@@ -10,7 +10,7 @@ import pytest
 
 from aibench.model import RunRecord, Sample
 from tests import lab
-from tests.integration.command import SMALL, codes
+from tests.integration.command import SMALL, codes, finished
 from tests.integration.mpi import Ranks
 from tests.labs import distributed, faults, hosts, limits, truths
 from tests.labs.hosts import Hosts
@@ -235,3 +235,27 @@ def test_one_host_without_space(tmp_path: Path) -> None:
         clients[1].ask()
         assert stand.run(*words, "--set", "scale=1e-4").code == 0
         assert not stand.scratch()
+
+
+@unless(faults.missing())
+def test_a_host_is_cut_off(tmp_path: Path) -> None:
+    """Where the link to a host is cut in a phase, all end, on it too, and the record names it."""
+    with (
+        faults.two_clients(0.0) as clients,
+        ranks_on(tmp_path, [each.path for each in clients], families()[0], 1) as (stand, lab),
+    ):
+        clients[1].ask(delay_ms={"open": 5})
+        words = ("-w", "load-4k", "--repeats", "9", "--set", "files=600", "--set", "workers=1")
+        process = stand.start("run", stand.target, *words, "--patience", "2s")
+        assert process.stderr is not None
+        assert any("epoch" in line for line in process.stderr)
+        with lab.hosts[1].unplugged():
+            assert finished(process).code != 0
+            assert stand.left_running() == []
+        record = stand.record()
+        assert record.complete
+        assert codes(record) == ["rank_lost"], record.reasons
+        assert f"rank 1 on host {B}: nothing was heard of it" in record.reasons[0].message
+        assert stand.run(*SMALL).code == 0
+        assert not stand.scratch()
+        assert list((stand.workspace / "hosts").glob("*")) == []

@@ -85,3 +85,20 @@ def test_a_host_hangs(tmp_path: Path, mpi: Stack, lab: Hosts) -> None:
     assert ended.code != 0
     assert ended.record["code"] == "rank_lost"
     assert "on host lab-host-2: nothing was heard of it for" in ended.record["message"]
+
+
+@each_mpi
+def test_a_link_is_cut(tmp_path: Path, mpi: Stack, lab: Hosts) -> None:
+    """Where a link is cut silently, both sides end by themselves, and who was cut off is named."""
+    with launched(tmp_path / "run", mpi, 4, rounds=10_000, patience_s=2, **options(lab)) as run:
+        run.pid("connection", 3)
+        time.sleep(1)  # all know the patience by then
+        with lab.hosts[1].unplugged():
+            deadline = time.monotonic() + LIMIT_S
+            while run.processes() or run.process.poll() is None:
+                assert time.monotonic() < deadline, run.processes()
+                time.sleep(0.05)
+        ended = run.end()
+    assert ended.code != 0
+    assert ended.record["code"] == "rank_lost"
+    assert "on host lab-host-2: nothing was heard of it for" in ended.record["message"]

@@ -78,7 +78,7 @@ class Switchboard:
             self._from_rank(rank, frame)
         for rank, why in self._carrier.lost():
             self.fail(rank, "rank_lost", f"MPI does not reach it: {why}")
-        if self._is_asked and self.all_gone:
+        if self._is_asked and (self.all_gone or self.hears_nobody()):
             self._is_asked = False
             self._wire.send(Frame(Kind.BYE))
         self._wire.flush()

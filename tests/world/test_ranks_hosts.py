@@ -45,6 +45,8 @@ def on(host: Host, run: Launched) -> list[int]:
 @each_stack
 def test_two_hosts(tmp_path: Path, mpi: Stack, lab: Hosts) -> None:
     """Ranks of two hosts meet, and rank 0 knows which host each is on, and its clock."""
+    if not mpi.is_sound_between_hosts:
+        pytest.skip("MPICH 4.0.2 of Debian 12 hangs in MPI_Finalize over TCP at times.")
     with launched(tmp_path / "run", mpi, 4, rounds=5, **options(lab)) as run:
         ended = run.end()
     assert ended.code == 0, ended

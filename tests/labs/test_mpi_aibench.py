@@ -1,7 +1,7 @@
 """Runs of ranks on several hosts, each with a mount of its own of one filesystem."""
 
 import contextlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
@@ -189,6 +189,34 @@ elif os.uname().nodename == "{B}" and os.environ.get("AIBENCH_OTHER") == "fio":
         assert f"and tmpfs on {B}" in done.err
         assert len(done.messages) == 1
         assert "Traceback" not in done.err
+        assert stand.left_running() == []
+
+
+@unless(faults.missing())
+def test_levels_of_hosts(tmp_path: Path) -> None:
+    """Each level is measured by the first so many hosts, and the report has the exponent."""
+    words = ("-w", "load-4k", "--repeats", "2", "--set", "files=60", "--set", "batch=5")
+    words = (*words, "--set", "workers=1", "--sweep", "hosts=1,2,3", "--json")
+    with (
+        faults.two_clients(0.0) as (one, other),
+        ranks_on(tmp_path, [one.path, other.path, other.path], families()[0], 1) as (stand, _),
+    ):
+        done = stand.run(*words)
+        assert done.code in (0, 3), done.err
+        names = [A, B, "lab-host-3"]
+        took_part = Counter(
+            (sample.phase, *sorted({worker.host for worker in sample.measurement.workers}))
+            for sample in stand.record().samples
+        )
+        levels = {(f"epoch@hosts={count}", *names[:count]): 2 for count in (1, 2, 3)}
+        assert took_part == levels
+        assert {sample.measurement.operations for sample in stand.record().samples} == {60}
+        (workload,) = done.json["workloads"]
+        lead = next(curve for curve in workload["sweep"]["curves"] if curve["leads"])
+        assert [point["slots"] for point in lead["points"]] == [1, 2, 3]
+        growth = lead["scaling"]
+        assert growth["low"] <= growth["exponent"] <= growth["high"]
+        assert len(growth["efficiency"]) == 3
         assert stand.left_running() == []
 
 

@@ -33,7 +33,7 @@ _ASKED_S = {True: 1.6, False: 2.4}
 _ASK_S, _KILL_S, _GIVE_UP_S = 2.0, 5.0, 6.0
 #: How long rank 0 waits for the others when its own work is over.
 _GRACE_S = 9.0
-#: And for one that was not heard of before.
+#: And for those that were not heard of before.
 _LOST_S = 0.5
 
 
@@ -164,9 +164,8 @@ class Connection:
         if self.line.all_gone:
             self.line.finish()
             return True, self.measurer.code
-        failed = self.line.failure
-        lost = failed is not None and failed[1] == "rank_lost" and self.line.left() == [failed[0]]
-        return now - self._ended_at > (_LOST_S if lost else _GRACE_S), None
+        grace_s = _LOST_S if self.line.hears_nobody() else _GRACE_S
+        return now - self._ended_at > grace_s, None
 
     def _end_record(self) -> None:
         """Say what became of the process that measures where it could not do it itself."""

@@ -139,6 +139,6 @@ def _loaded() -> Any:
         reason = " ".join(str(error).split())
         raise RunFailed(
             f"mpi4py can't load an MPI library ({reason}): install one where it is found, such as "
-            "the package openmpi-bin or mpich of the distribution, or pip install mpich"
+            "the package openmpi-bin of the distribution, or pip install mpich"
         ) from error
     return MPI

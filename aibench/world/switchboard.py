@@ -61,6 +61,13 @@ class Switchboard:
         """The ranks that have not let go yet."""
         return [rank for rank in range(self.size) if rank not in self._gone]
 
+    def hears_nobody(self) -> bool:
+        """Whether one was lost, and all that have not let go yet are as silent."""
+        if self.failure is None or self.failure[1] != "rank_lost":
+            return False
+        now = time.monotonic_ns()
+        return all(now - self._heard[rank] > self._cells.patience_ns for rank in self.left())
+
     def turn(self) -> bool:
         """Do what is to be done now; whether anything was that more may follow."""
         self._cells.beat()
@@ -71,7 +78,7 @@ class Switchboard:
             self._from_rank(rank, frame)
         for rank, why in self._carrier.lost():
             self.fail(rank, "rank_lost", f"MPI does not reach it: {why}")
-        if self._is_asked and self.all_gone:
+        if self._is_asked and (self.all_gone or self.hears_nobody()):
             self._is_asked = False
             self._wire.send(Frame(Kind.BYE))
         self._wire.flush()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.integration.command import Stand
+from tests.labs import memory
 from tests.labs.mpi import Stack
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 class Ranks(Stand):
     """A stand whose commands are started by a launcher, as so many ranks.
 
-    ``inside`` are words before the launcher, such as those that enter a host.
+    ``inside`` are words before the launcher, such as those that enter a host; without them each
+    launch has memory of its own.
     """
 
     is_forked = False
@@ -44,7 +46,7 @@ class Ranks(Stand):
         if self._hosts and self.mpi.is_open:
             own = environment.keys() - self.mpi.environment.keys() | {"AIBENCH_RESULTS"}
             words += [word for name in sorted(own) for word in ("-x", name)]
-        prefix = [*self.inside, *words]
+        prefix = [*(self.inside or memory.own(self.directory)), *words]
         return super().start(*arguments, environment=environment, prefix=prefix, **options)
 
     @property

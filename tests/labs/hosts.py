@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import lab
+from tests.labs import memory
 from tests.labs.ledger import Ledger, laboratory
 from tests.labs.undoing import run
 
 PROMISE = (
-    "each host has its own name, address, network and mounts; ssh goes from any to any without a "
-    "question; all else, such as files, memory and clock, is this machine's"
+    "each host has its own name, address, network, mounts and /dev/shm; ssh goes from any to any "
+    "without a question; all else, such as files, processes and clock, is this machine's"
 )
 _CONFIGURATION = """\
 Port {port}
@@ -29,6 +30,10 @@ PermitRootLogin prohibit-password
 Subsystem sftp internal-sftp
 """
 _OPTIONS = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
+#: It ends when the other host is silent, as README of the recipes advises; launchers end with it.
+_ALIVE = ("ServerAliveInterval=2", "ServerAliveCountMax=3")
+NETWORK = "eth0"
+"""What each host calls its way to the others."""
 SSHD = "/usr/sbin/sshd"
 
 
@@ -58,12 +63,16 @@ def sshd(
     address: str,
     port: int = 22,
     prefix: tuple[str | Path, ...] = (),
+    more: str = "",
 ) -> int:
-    """Starts an sshd that lets the lab's key in, and waits until it listens; its process."""
+    """Starts an sshd that lets the lab's key in, and waits until it listens; its process.
+
+    ``more`` is a line of its configuration.
+    """
     os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd wants it, whoever starts it
     configuration = ledger.directory / f"sshd-{address}"
     words = {"port": port, "address": address, "directory": ledger.directory}
-    configuration.write_text(_CONFIGURATION.format(**words))
+    configuration.write_text(_CONFIGURATION.format(**words) + more)
     command = (SSHD, "-D", "-e", "-f", configuration)
     daemon = ledger.daemon(*command, network=network, prefix=prefix)
     log = ledger.directory / "log"
@@ -79,15 +88,29 @@ def ssh_options(ledger: Ledger) -> list[str]:
 
 @dataclass(frozen=True)
 class Host:
-    """One host, and the words that put a command on it."""
+    """One host, and the words that put a command on it.
+
+    ``switch`` is the network that it is plugged into, at ``port``.
+    """
 
     name: str
     address: str
     enter: tuple[str, ...]
+    switch: str
+    port: str
 
     def mount(self, *words: str | Path) -> None:
         """Mount something that no other host sees, by the program of that name."""
         run(*self.enter, "mount", *words)
+
+    @contextlib.contextmanager
+    def unplugged(self) -> Iterator[None]:
+        """Meanwhile nothing gets from it to another host or back, and nobody is told."""
+        run("ip", "-n", self.switch, "link", "set", self.port, "nomaster")
+        try:
+            yield
+        finally:
+            run("ip", "-n", self.switch, "link", "set", self.port, "master", "bridge")
 
 
 @dataclass(frozen=True)
@@ -117,7 +140,8 @@ def hosts(count: int = 2) -> Iterator[Hosts]:
         run("ip", "-n", bridge, "link", "set", "bridge", "up")
         made = tuple(_host(ledger, bridge, number) for number in range(1, count + 1))
         ssh = ledger.directory / "ssh"
-        ssh.write_text(f'#!/bin/sh\nexec ssh {shlex.join(ssh_options(ledger))} "$@"\n')
+        words = [*ssh_options(ledger), *(word for pair in _ALIVE for word in ("-o", pair))]
+        ssh.write_text(f'#!/bin/sh\nexec ssh {shlex.join(words)} "$@"\n')
         ssh.chmod(0o755)
         yield Hosts(made, ssh)
 
@@ -126,7 +150,7 @@ def _host(ledger: Ledger, bridge: str, number: int) -> Host:
     """A host on the bridge, with a name of its own and an sshd."""
     name, address = f"lab-host-{number}", f"10.98.0.{number}"
     network = ledger.network(f"-{number}")
-    near, far = f"eth{number}", f"port{number}"
+    near, far = NETWORK, f"port{number}"
     pair = ("type", "veth", "peer", "name", far, "netns", bridge)
     run("ip", "-n", network, "link", "add", near, *pair)
     run("ip", "-n", bridge, "link", "set", far, "master", "bridge", "up")
@@ -136,6 +160,9 @@ def _host(ledger: Ledger, bridge: str, number: int) -> Host:
     names.touch()
     ledger.note("mount", names)
     run("unshare", f"--uts={names}", "hostname", name)
-    own = ("nsenter", f"--uts={names}", "unshare", "--mount", "--propagation", "slave")
-    process = sshd(ledger, network, address, prefix=own)
-    return Host(name, address, ("nsenter", f"--target={process}", "--mount", "--net", "--uts"))
+    place = memory.place(ledger.directory)
+    own = ("unshare", "--mount", "--propagation", "slave", *memory.own(ledger.directory))
+    prefix = ("nsenter", f"--uts={names}", *own)
+    process = sshd(ledger, network, address, prefix=prefix, more=f"SetEnv TMPDIR={place}\n")
+    enter = ("nsenter", f"--target={process}", "--mount", "--net", "--uts")
+    return Host(name, address, (*enter, "env", f"TMPDIR={place}"), bridge, far)

@@ -7,6 +7,7 @@ files have the same names. That of the distribution is used where there is one.
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -17,6 +18,8 @@ import pytest
 
 #: Where ``scripts/test`` puts libraries, each in a directory with ``bin`` and ``lib``.
 INSTALLED = Path(sys.prefix) / "mpi"
+#: Where Debian's MPICH is by the name that everybody else has for it.
+_RENAMED = INSTALLED / "system"
 _SYSTEM = ("/usr", "/usr/local", "/usr/lib64/openmpi", "/usr/lib64/mpich")
 _PROGRAMS = ("mpiexec.openmpi", "mpiexec.mpich", "mpiexec")
 #: What a launcher is called that ``mpiexec`` is another name of, or the library beside it.
@@ -26,6 +29,8 @@ _MARKS = {
 }
 #: Open MPI starts nothing as root, or more ranks than cores, unless it is told so.
 _OPEN = ("--oversubscribe", "--bind-to", "none")
+#: Hosts of a lab have one kernel, and UCX takes that for one machine, whose memory is shared.
+_WIRE = (("UCX_TLS", "tcp,self"), ("UCX_NET_DEVICES", "eth0"))
 _AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
@@ -47,6 +52,15 @@ class Stack:
         """Whether it is Open MPI 5 or later, whose launcher is PRRTE."""
         return (Path(self.program).resolve().parent / "prterun").exists()
 
+    @property
+    def is_sound_between_hosts(self) -> bool:
+        """Whether ranks on several hosts can leave each other.
+
+        MPICH 4.0.2 over UCX 1.13, that of Debian 12, hangs in ``MPI_Finalize`` over TCP at times:
+        so does a program that calls nothing but ``MPI_Init``, ``MPI_Barrier`` and that.
+        """
+        return self.environment.get("LD_LIBRARY_PATH") != str(_RENAMED)
+
     def words(self, ranks: int, hosts: Mapping[str, int] | None = None, ssh: str = "") -> list[str]:
         """What stands before a command that so many ranks are to run.
 
@@ -62,6 +76,7 @@ class Stack:
                 words += [word for name in self.environment for word in ("-x", name)]
             else:
                 words += ["-launcher", "ssh", "-launcher-exec", ssh, "-hosts", names]
+                words += [*(w for pair in _WIRE for w in ("-genv", *pair))]
         return words
 
     def _plain(self, directory: Path) -> Path:
@@ -89,9 +104,10 @@ def stacks() -> tuple[Stack, ...]:
         for program in _PROGRAMS:
             path = shutil.which(program, path=str(prefix / "bin"))
             family = path and _family(Path(path), prefix / "lib")
-            if path and family:
+            environment = family and _environment(family, prefix)
+            if path and family and environment:
                 name = f"{family} of the system" if str(prefix) in _SYSTEM else family
-                found.setdefault(name, Stack(name, path, _environment(family, prefix)))
+                found.setdefault(name, Stack(name, path, environment))
     return tuple(found[name] for name in sorted(found))
 
 
@@ -113,12 +129,32 @@ def _family(program: Path, libraries: Path) -> str:
 
 
 def _environment(family: str, prefix: Path) -> dict[str, str]:
+    """What ranks need to load a library; nothing where it is not there."""
     environment = {"MPI4PY_MPIABI": "openmpi" if family == "Open MPI" else "mpich"}
     if family == "Open MPI":
         environment |= _AS_ROOT
     if str(prefix) not in _SYSTEM:
         environment["LD_LIBRARY_PATH"] = str(prefix / "lib")
+    elif family == "MPICH":
+        libraries = [*prefix.glob("lib*/libmpi.so.12"), *map(_by_its_name, _debians(prefix))]
+        if not libraries:
+            return {}
+        environment["LD_LIBRARY_PATH"] = str(libraries[0].parent)
     return environment
+
+
+def _debians(prefix: Path) -> list[Path]:
+    """MPICH as Debian calls it."""
+    return sorted(prefix.glob("lib/*/libmpich.so.12"))
+
+
+def _by_its_name(library: Path) -> Path:
+    """The same library by the name that mpi4py looks for."""
+    name = _RENAMED / "libmpi.so.12"
+    name.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        name.symlink_to(library)
+    return name
 
 
 def missing() -> str:

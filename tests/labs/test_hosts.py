@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.labs import hosts
+from tests.labs import hosts, memory
 from tests.labs.tools import tool, unless
 
 pytestmark = [pytest.mark.mounts, unless(hosts.missing())]
@@ -39,3 +39,17 @@ def test_what_a_host_mounts_is_its_own(tmp_path: Path) -> None:
         listed = [tool(*first.enter, lab.ssh, host.address, f"ls {tmp_path}") for host in lab.hosts]
         assert [done.stdout for done in listed] == ["outside\n", ""]
         assert tool(*second.enter, "stat", "-f", "-c", "%T", tmp_path).stdout == "tmpfs\n"
+
+
+def test_hosts_share_no_memory(tmp_path: Path) -> None:
+    """What one host keeps in /dev/shm, where temporary files are too, no other one has."""
+    if why := memory.why_shared(tmp_path):
+        pytest.skip(why)
+    with hosts.hosts(2) as lab:
+        first, second = lab.hosts
+        path = memory.SHARED / tmp_path.name
+        there = f"touch {path}; echo $TMPDIR"
+        assert tool(*first.enter, lab.ssh, second.address, there).stdout == f"{memory.SHARED}\n"
+        listed = [tool(*host.enter, "sh", "-c", "ls $TMPDIR").stdout for host in lab.hosts]
+        assert listed == ["", f"{path.name}\n"]
+        assert not path.exists()

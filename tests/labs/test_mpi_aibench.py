@@ -1,7 +1,7 @@
 """Runs of ranks on several hosts, each with a mount of its own of one filesystem."""
 
 import contextlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
@@ -10,7 +10,7 @@ import pytest
 
 from aibench.model import RunRecord, Sample
 from tests import lab
-from tests.integration.command import SMALL, codes
+from tests.integration.command import SMALL, codes, finished
 from tests.integration.mpi import Ranks
 from tests.labs import distributed, faults, hosts, limits, truths
 from tests.labs.hosts import Hosts
@@ -192,6 +192,34 @@ elif os.uname().nodename == "{B}" and os.environ.get("AIBENCH_OTHER") == "fio":
         assert stand.left_running() == []
 
 
+@unless(faults.missing())
+def test_levels_of_hosts(tmp_path: Path) -> None:
+    """Each level is measured by the first so many hosts, and the report has the exponent."""
+    words = ("-w", "load-4k", "--repeats", "2", "--set", "files=60", "--set", "batch=5")
+    words = (*words, "--set", "workers=1", "--sweep", "hosts=1,2,3", "--json")
+    with (
+        faults.two_clients(0.0) as (one, other),
+        ranks_on(tmp_path, [one.path, other.path, other.path], families()[0], 1) as (stand, _),
+    ):
+        done = stand.run(*words)
+        assert done.code in (0, 3), done.err
+        names = [A, B, "lab-host-3"]
+        took_part = Counter(
+            (sample.phase, *sorted({worker.host for worker in sample.measurement.workers}))
+            for sample in stand.record().samples
+        )
+        levels = {(f"epoch@hosts={count}", *names[:count]): 2 for count in (1, 2, 3)}
+        assert took_part == levels
+        assert {sample.measurement.operations for sample in stand.record().samples} == {60}
+        (workload,) = done.json["workloads"]
+        lead = next(curve for curve in workload["sweep"]["curves"] if curve["leads"])
+        assert [point["slots"] for point in lead["points"]] == [1, 2, 3]
+        growth = lead["scaling"]
+        assert growth["low"] <= growth["exponent"] <= growth["high"]
+        assert len(growth["efficiency"]) == 3
+        assert stand.left_running() == []
+
+
 @pytest.mark.alone
 @unless(lab.missing_throttle())
 def test_workers_and_ranks_are_alike(tmp_path: Path) -> None:
@@ -235,3 +263,27 @@ def test_one_host_without_space(tmp_path: Path) -> None:
         clients[1].ask()
         assert stand.run(*words, "--set", "scale=1e-4").code == 0
         assert not stand.scratch()
+
+
+@unless(faults.missing())
+def test_a_host_is_cut_off(tmp_path: Path) -> None:
+    """Where the link to a host is cut in a phase, all end, on it too, and the record names it."""
+    with (
+        faults.two_clients(0.0) as clients,
+        ranks_on(tmp_path, [each.path for each in clients], families()[0], 1) as (stand, lab),
+    ):
+        clients[1].ask(delay_ms={"open": 5})
+        words = ("-w", "load-4k", "--repeats", "9", "--set", "files=600", "--set", "workers=1")
+        process = stand.start("run", stand.target, *words, "--patience", "2s")
+        assert process.stderr is not None
+        assert any("epoch" in line for line in process.stderr)
+        with lab.hosts[1].unplugged():
+            assert finished(process).code != 0
+            assert stand.left_running() == []
+        record = stand.record()
+        assert record.complete
+        assert codes(record) == ["rank_lost"], record.reasons
+        assert f"rank 1 on host {B}: nothing was heard of it" in record.reasons[0].message
+        assert stand.run(*SMALL).code == 0
+        assert not stand.scratch()
+        assert list((stand.workspace / "hosts").glob("*")) == []

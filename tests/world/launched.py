@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.labs import memory
 from tests.labs.mpi import Stack
 
 #: Generous: what is bounded in time ends long before.
@@ -92,8 +93,12 @@ def launched(
     inside: tuple[str, ...] = (),
     **settings: float,
 ) -> Iterator[Launched]:
-    """The program on so many ranks; ``inside`` stands before the launcher."""
+    """The program on so many ranks; ``inside`` stands before the launcher.
+
+    Without that the launch has memory of its own.
+    """
     directory.mkdir()
+    inside = inside or memory.own(directory)
     environment = {**mpi.environment, _MARK: str(directory)}
     mpi = replace(mpi, environment=environment)
     words = [sys.executable, "-m", "tests.world.program", str(directory), json.dumps(settings)]

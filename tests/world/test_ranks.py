@@ -109,7 +109,8 @@ def test_the_launcher_is_asked_to_end(tmp_path: Path, mpi: Stack, number: signal
     assert ended.code != 0
     asked = {"interrupted"} if number != signal.SIGKILL else {"interrupted", "rank_died"}
     assert ended.record["code"] in asked
-    assert "all ranks" in ended.words or "asked" in ended.words
+    if number != signal.SIGKILL:  # else whose end comes first may be named
+        assert "asked" in ended.words
 
 
 @each_mpi

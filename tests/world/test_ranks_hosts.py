@@ -45,6 +45,8 @@ def on(host: Host, run: Launched) -> list[int]:
 @each_stack
 def test_two_hosts(tmp_path: Path, mpi: Stack, lab: Hosts) -> None:
     """Ranks of two hosts meet, and rank 0 knows which host each is on, and its clock."""
+    if not mpi.is_sound_between_hosts:
+        pytest.skip("MPICH 4.0.2 of Debian 12 hangs in MPI_Finalize over TCP at times.")
     with launched(tmp_path / "run", mpi, 4, rounds=5, **options(lab)) as run:
         ended = run.end()
     assert ended.code == 0, ended
@@ -81,6 +83,23 @@ def test_a_host_hangs(tmp_path: Path, mpi: Stack, lab: Hosts) -> None:
         for pid in still:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+        ended = run.end()
+    assert ended.code != 0
+    assert ended.record["code"] == "rank_lost"
+    assert "on host lab-host-2: nothing was heard of it for" in ended.record["message"]
+
+
+@each_mpi
+def test_a_link_is_cut(tmp_path: Path, mpi: Stack, lab: Hosts) -> None:
+    """Where a link is cut silently, both sides end by themselves, and who was cut off is named."""
+    with launched(tmp_path / "run", mpi, 4, rounds=10_000, patience_s=2, **options(lab)) as run:
+        run.pid("connection", 3)
+        time.sleep(1)  # all know the patience by then
+        with lab.hosts[1].unplugged():
+            deadline = time.monotonic() + LIMIT_S
+            while run.processes() or run.process.poll() is None:
+                assert time.monotonic() < deadline, run.processes()
+                time.sleep(0.05)
         ended = run.end()
     assert ended.code != 0
     assert ended.record["code"] == "rank_lost"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aibench.errors import RankFailed, TargetFailed, WorldEnded
-from aibench.world import relay, switchboard
+from aibench.world import linked, relay, switchboard
 from aibench.world.cells import Cells
 from aibench.world.frames import Frame, Kind, Wire
 from aibench.world.gathering import Welcome
@@ -195,6 +195,31 @@ def test_a_silent_rank(name: str) -> None:
         assert str(first).startswith("rank 2 on host host-2: nothing was heard of it for 0.")
         assert first.code == "rank_lost"
         assert isinstance(second, WorldEnded)
+
+
+def test_nobody_waits_for_a_host_that_was_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rank 0 waits until those have let go that it still hears, and for no other."""
+    monkeypatch.setattr(linked, "_ENDING_S", 10 * LIMIT_S)
+    with star(4, patience_s=0.3) as made:
+        assert made.play(CALLS["gather"])[0] == ["mine"] * 4
+        made.silent |= {2, 3}
+        heard = []
+
+        def leaving(rank: Linked) -> None:
+            with pytest.raises(WorldEnded):
+                over_and_over(CALLS["tell"])(rank)
+            time.sleep(0.2)
+            with made.going:
+                heard.append(rank.place.rank)
+                made.lines[rank.place.rank].gone()  # type: ignore[union-attr]
+
+        def ending(rank: Linked) -> list[int]:
+            with pytest.raises(RankFailed, match="nothing was heard of it"):
+                over_and_over(CALLS["tell"])(rank)
+            rank.end()
+            return heard
+
+        assert made.play(ending, leaving, nothing)[0] == [1]
 
 
 def test_rank_0_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,20 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
+from aibench.formats.draws import Sizes64
 from aibench.formats.format import samples_in
 from aibench.formats.tensors import cut
 from aibench.model import Population, Slice
 
 _PAGE = 4096
+#: The product of two numbers below it is held by 64 bits.
+_WIDE = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +99,39 @@ def _of_tensor(
 
 
 def needed_bytes(population: Population, part: Slice) -> int:
-    """The size of ``part``."""
-    return sum(run.bytes for run in runs(population, part))
+    """The size of ``part``: of all its `runs`, reckoned for all tensors at once."""
+    (shard,) = samples_in(population, part.file)
+    starts, sizes, widths = _tensors(shard.length, population.tensors, population.columns)
+    within = slice(
+        max(int(np.searchsorted(starts, part.begin, side="right")) - 1, 0),
+        int(np.searchsorted(starts, part.end)),
+    )
+    at, size, row = starts[within], sizes[within], widths[within]
+    begin, end = np.maximum(part.begin - at, 0), np.minimum(part.end - at, size)
+    first, last = (
+        _share(np.where(row, row, size), edge, part.parts) for edge in (part.first, part.last)
+    )
+    by_rows = np.minimum(end, last) - np.maximum(begin, first)
+    width = np.maximum(row, 1)
+    by_columns = (-(-end // width) + -begin // width) * (last - first)
+    return int(np.maximum(np.where(row, by_columns, by_rows), 0).sum())
+
+
+@lru_cache(maxsize=64)
+def _tensors(size: int, pattern: tuple[int, ...], columns: tuple[int, ...]) -> tuple[Sizes64, ...]:
+    """Where the tensors of a shard begin, their sizes, and those of their `rows`."""
+    sizes = np.array(cut(size, pattern), dtype=np.int64)
+    split = np.array(columns or (0,), dtype=np.int64)
+    found = split[np.arange(len(sizes)) % len(split)]
+    found[sizes % np.maximum(found, 1) != 0] = 0
+    return np.cumsum(sizes) - sizes, sizes, found
+
+
+def _share(sizes: Sizes64, part: int, parts: int) -> Sizes64:
+    """``sizes * part // parts``, whose product may be more than 64 bits hold."""
+    if parts < _WIDE:
+        return sizes // parts * part + sizes % parts * part // parts
+    return np.array([size * part // parts for size in sizes.tolist()], dtype=np.int64)
 
 
 def touched(run: Run, base: int) -> Iterator[tuple[int, int]]:

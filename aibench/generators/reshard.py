@@ -8,8 +8,10 @@ of the tensors in them, and of the optimizer its stretch. Norms, which tensor pa
 hold, are split like the others here; they are less than a thousandth.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import gcd
 
 from aibench.generators.models import Layout, Model, stage_parameters
@@ -35,8 +37,31 @@ class Box:
     size: int = 0
 
 
-#: The ranks that saved something of a stretch, by its ends and whether it is of the optimizer.
-_Stretches = dict[tuple[int, int, bool], list[tuple[int, Box]]]
+_Saved = list[tuple[int, Box]]
+
+
+class _Stretches:
+    """The ranks that saved something of each stretch of the weights, or of the optimizer.
+
+    Stretches are looked up by where they begin; those of one kind don't overlap.
+    """
+
+    def __init__(self, old: Sequence[Sequence[Box]], *, optimizer: bool) -> None:
+        there: dict[tuple[int, int], _Saved] = {}
+        for rank, boxes in enumerate(old):
+            for box in boxes:
+                if box.optimizer == optimizer:
+                    there.setdefault((box.low, box.high), []).append((rank, box))
+        self._ends = sorted(there)
+        self._there = there
+
+    def overlapping(self, need: Box) -> Iterator[tuple[int, Box]]:
+        """(rank, what it saved) of all that has some of the stretch of ``need``."""
+        begin = bisect_left(self._ends, need.low, key=lambda ends: ends[1] - 1)
+        for low, high in islice(self._ends, begin, None):
+            if low >= need.high:
+                return
+            yield from self._there[low, high]
 
 
 def _stretches(model: Model, layout: Layout, times: int) -> list[list[list[int]]]:
@@ -97,27 +122,16 @@ def slices(
     ``files`` are the (number, size) of those that hold what each old rank saved, one after the
     other, in however many files.
     """
-    stretches: _Stretches = {}
-    for rank, boxes in enumerate(old):
-        for box in boxes:
-            stretches.setdefault((box.low, box.high, box.optimizer), []).append((rank, box))
+    weights, optimizer = _Stretches(old, optimizer=False), _Stretches(old, optimizer=True)
     for needs in new:
         found = (
             piece
             for need in needs
-            for rank, part in _overlaps(stretches, need)
+            for rank, box in (optimizer if need.optimizer else weights).overlapping(need)
+            if (part := _overlap(box, need)) is not None
             for piece in _placed(part, files[rank])
         )
         yield tuple(sorted(found, key=lambda part: (part.file, part.begin, part.first)))
-
-
-def _overlaps(stretches: _Stretches, need: Box) -> Iterator[tuple[int, Slice]]:
-    """The ranks that saved some of ``need``, and what of all that each of them saved."""
-    for (low, high, optimizer), there in stretches.items():
-        if low < need.high and need.low < high and optimizer == need.optimizer:
-            for rank, box in there:
-                if (part := _overlap(box, need)) is not None:
-                    yield rank, part
 
 
 def _overlap(box: Box, need: Box) -> Slice | None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.strategies import DataObject, data, integers, lists, sampled_from, tuples
 
 from aibench.formats.slicing import needed_bytes, runs
 from aibench.formats.tensors import cut
@@ -121,6 +123,26 @@ def test_parts_of_tensors_split_by_columns_are_strided() -> None:
     sizes = cut(shares(MODEL, old)[0].files[1], population.tensors)
     assert found[1].length == sizes[1] // 2
     assert needed_bytes(population, part) == sum(run.bytes for run in found.values())
+
+
+@given(data())
+def test_the_size_of_a_slice_is_that_of_its_runs(data: DataObject) -> None:
+    """However a shard is cut into tensors and rows, and however many parts they are split into."""
+    shard = data.draw(integers(1, 2**40))
+    cut_by = data.draw(lists(tuples(integers(0, 2**20), integers(1, 2**20)), max_size=5))
+    tensors = tuple(max(row, 1) * (count + shard // 2**26) for row, count in cut_by)
+    population = build.population(
+        directory="shard", files=1, format="safetensors",
+        tensors=tensors,
+        columns=data.draw(sampled_from(((), tuple(row for row, _ in cut_by)))),
+        sizes=Sizes(distribution="fixed", mean=shard),
+    )  # fmt: skip
+    parts = data.draw(integers(1, 2**40))
+    first = data.draw(integers(0, parts - 1))
+    last = data.draw(integers(first + 1, parts))
+    begin, end = sorted(data.draw(tuples(integers(0, shard), integers(0, shard))))
+    part = Slice(file=0, begin=begin, end=end, first=first, last=last, parts=parts)
+    assert needed_bytes(population, part) == sum(run.bytes for run in runs(population, part))
 
 
 @pytest.mark.parametrize("name", PRESETS)

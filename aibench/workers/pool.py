@@ -7,7 +7,6 @@ the end.
 """
 
 import errno
-import gc
 import mmap
 import multiprocessing
 import os
@@ -132,7 +131,6 @@ def _raise_first(results: Sequence[Outcome | BaseException]) -> None:
 def _child(crew: Crew, number: int, shared: _Shared, pipe: Connection, parent: int) -> None:
     """What a worker process does from fork to exit."""
     die_with(parent)
-    gc.freeze()  # to look at the parent's objects would copy its memory
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -169,12 +169,13 @@ class Connection:
 
     def _end_record(self) -> None:
         """Say what became of the process that measures where it could not do it itself."""
+        where, why = f"rank 0 on host {os.uname().nodename}", self.measurer.why
         if self.measurer.hangs:
-            say(self.measurer.why)
-            end_record("target_hangs", self.measurer.why)
-        elif self.measurer.why:
-            say(f"aibench {self.measurer.why}")
-            end_record("killed", f"the process {self.measurer.why}")
+            say(why)
+            end_record("target_hangs", f"{where}: {why}")
+        elif why:
+            say(f"aibench {why}")
+            end_record("killed", f"{where}: the process {why}")
 
     def _follow(self, now: float) -> tuple[bool, int | None]:
         """Whether all is over, and the exit code, on another rank."""

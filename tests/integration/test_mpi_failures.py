@@ -6,6 +6,7 @@ The moments are seeded. `AIBENCH_MOMENTS` asks for more of each kind than one.
 import contextlib
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -73,6 +74,15 @@ def victims(first: int) -> dict[str, list[int]]:
     }
 
 
+def victim(stand: Ranks, rank: int, role: str, chance: random.Random) -> int | None:
+    """A process that does this for a rank, waited for a moment; None where all have ended."""
+    for _ in range(50):
+        with contextlib.suppress(IndexError):  # there is none now
+            return chance.choice(victims(stand.connecting()[rank])[role])
+        time.sleep(0.01)
+    return None
+
+
 @each_mpi
 @pytest.mark.parametrize("moment", range(MOMENTS))
 def test_a_rank_that_is_killed(tmp_path: Path, mpi: Stack, moment: int) -> None:
@@ -94,8 +104,9 @@ def kill(tmp_path: Path, mpi: Stack, role: str, moment: int) -> None:
     stand = Ranks(tmp_path, mpi, RANKS)
     rank, line, delay_s = chance.randrange(RANKS), chance.randrange(1, LINES), chance.random() / 3
     process, said = begun(stand, line, delay_s)
-    with contextlib.suppress(IndexError, ProcessLookupError):  # there is none at this moment
-        os.kill(chance.choice(victims(stand.connecting()[rank])[role]), signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        if pid := victim(stand, rank, role, chance):
+            os.kill(pid, signal.SIGKILL)
     done = ended(process, said)
     assert stand.left_running() == []
     (path,) = stand.paths()
@@ -105,8 +116,9 @@ def kill(tmp_path: Path, mpi: Stack, role: str, moment: int) -> None:
         return  # it was over before
     host = os.uname().nodename
     assert set(codes(record)) <= ENDS, record.reasons
-    assert f"rank {rank} on host {host}" in record.reasons[0].message or not rank, record.reasons
-    assert stand.alone.run(*SMALL).code == 0
+    assert re.match(f"rank {rank} on (host )?{host}\\b", record.reasons[0].message), record.reasons
+    if role != "works":  # else nothing was killed that would have tidied up
+        assert stand.alone.run(*SMALL).code == 0
     assert not stand.scratch()
     assert not (stand.workspace / "hosts").exists()
 
@@ -130,10 +142,10 @@ def test_a_rank_that_stands_still(tmp_path: Path) -> None:
     assert f"rank 1 on host {os.uname().nodename}" in record.reasons[0].message
 
 
-@each_mpi
-def test_the_launcher_is_interrupted(tmp_path: Path, mpi: Stack) -> None:
+@requires_mpi
+def test_the_launcher_is_interrupted(tmp_path: Path) -> None:
     """Ctrl-C ends all ranks, and the record says that somebody asked for it."""
-    stand = Ranks(tmp_path, mpi, RANKS)
+    stand = Ranks(tmp_path, families()[-1], RANKS)
     process, said = begun(stand, 2, 0.1)
     process.send_signal(signal.SIGINT)
     done = ended(process, said)

@@ -14,7 +14,7 @@ from tests.integration.command import SMALL, codes, finished
 from tests.integration.mpi import Ranks
 from tests.labs import distributed, faults, hosts, limits, truths
 from tests.labs.hosts import Hosts
-from tests.labs.mpi import Stack, each_mpi, families, missing
+from tests.labs.mpi import Stack, families, missing
 from tests.labs.tools import unless
 
 pytestmark = [pytest.mark.mounts, pytest.mark.slow, unless(missing() or hosts.missing())]
@@ -129,16 +129,12 @@ def by_host(noted: Path) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     return made, read
 
 
-@each_mpi
 @unless(faults.missing())
-def test_a_slow_host_is_named(tmp_path: Path, mpi: Stack) -> None:
+def test_a_slow_host_is_named(tmp_path: Path) -> None:
     """Where one host's mount is slow, record and report name the host, and nothing is trimmed."""
     with (
         faults.two_clients(0.0) as clients,
-        ranks_on(tmp_path, [each.path for each in clients], mpi, each=2 - mpi.is_open) as (
-            stand,
-            _,
-        ),
+        ranks_on(tmp_path, [each.path for each in clients], families()[-1]) as (stand, _),
     ):
         clients[1].ask(delay_ms={"open": 20})
         words = ("-w", "load-4k", "--repeats", "1", "--set", "files=120", "--set", "batch=5")
@@ -146,8 +142,7 @@ def test_a_slow_host_is_named(tmp_path: Path, mpi: Stack) -> None:
         assert done.code == 0, done.err
         sample = sample_of(stand.record(), "epoch")
         (finding,) = [each for each in sample.warnings if each.code == "straggler"]
-        name = f"rank 1 on {B}" if mpi.is_open else f"host {B}"
-        assert finding.message.startswith(f"{name} was the straggler")
+        assert finding.message.startswith(f"host {B} was the straggler")
         assert finding.message in " ".join(done.out.split()).replace("- ", "-")
         measured = sample.measurement
         last = max(measured.workers, key=lambda worker: worker.end_ns)
@@ -159,7 +154,10 @@ def test_a_slow_host_is_named(tmp_path: Path, mpi: Stack) -> None:
 
 @unless(faults.missing())
 def test_hosts_that_see_something_else(tmp_path: Path) -> None:
-    """A host with another filesystem, version or set of tools is refused by name, before a byte."""
+    """A host with another filesystem, version or set of tools is refused by name, before a byte.
+
+    All that is wrong is said at once.
+    """
     other = f"""
 import os
 
@@ -176,18 +174,16 @@ elif os.uname().nodename == "{B}" and os.environ.get("AIBENCH_OTHER") == "fio":
         faults.two_clients(0.0) as clients,
         ranks_on(tmp_path, [each.path for each in clients], families()[0], 1) as (stand, lab),
     ):
-        done = stand.run(*SMALL, environment=told | {"AIBENCH_OTHER": "version"})
-        assert done.code == 2
-        assert f"and 0.0.1 on {B}" in done.err
         done = stand.run(*block, environment=told | {"AIBENCH_OTHER": "fio"})
         assert done.code == 2
         assert f"{B} has fio (none)" in done.err
         assert stand.paths() == []
         lab.hosts[1].mount("-t", "tmpfs", "-o", "size=64m", "lab", stand.target)
-        done = stand.run(*SMALL)
+        done = stand.run(*SMALL, environment=told | {"AIBENCH_OTHER": "version"})
         assert done.code == 2
         assert f"and tmpfs on {B}" in done.err
-        assert len(done.messages) == 1
+        assert f"and 0.0.1 on {B}" in done.err
+        assert len(done.messages) == 2
         assert "Traceback" not in done.err
         assert stand.left_running() == []
 
@@ -284,6 +280,5 @@ def test_a_host_is_cut_off(tmp_path: Path) -> None:
         assert record.complete
         assert codes(record) == ["rank_lost"], record.reasons
         assert f"rank 1 on host {B}: nothing was heard of it" in record.reasons[0].message
-        assert stand.run(*SMALL).code == 0
         assert not stand.scratch()
-        assert list((stand.workspace / "hosts").glob("*")) == []
+        assert not (stand.workspace / "hosts").exists()

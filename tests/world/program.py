@@ -20,7 +20,7 @@ from aibench.cli.signals import interruptible
 from aibench.cli.supervisor import tell_patience
 from aibench.errors import AibenchError
 from aibench.orphans import die_with
-from aibench.world import World
+from aibench.world import World, mpi
 from aibench.world.launch import launched
 
 _TELLS = 20
@@ -43,13 +43,15 @@ def _worker(directory: Path, rank: int) -> None:
 class Rounds:
     """What each rank does; rank 0 shares it.
 
-    ``large`` bytes go to all ranks and back; ``idle_s`` long nobody says anything.
+    ``large`` bytes go to all ranks and back, in messages of no more than ``part``; ``idle_s`` long
+    nobody says anything.
     """
 
     directory: Path
     rounds: int = 1
     patience_s: float = 60
     large: int = 0
+    part: int = mpi._PART
     idle_s: float = 0
 
     def __call__(self, here: World) -> list[dict[str, object]]:
@@ -76,9 +78,12 @@ class Rounds:
         return {"all": here.gather(mine)}
 
 
+def _told() -> Rounds:
+    return Rounds(Path(sys.argv[1]), **json.loads(sys.argv[2]))
+
+
 def _body() -> None:
-    directory = Path(sys.argv[1])
-    rounds = Rounds(directory, **json.loads(sys.argv[2]))
+    rounds = _told()
     tell_patience(int(rounds.patience_s * 1e9))
     record: dict[str, object] = {"code": "done"}
     try:
@@ -91,11 +96,12 @@ def _body() -> None:
         record |= {"code": error.code, "message": str(error)}
     finally:
         world.notes(None)
-    (directory / "record").write_text(json.dumps(record))
+    (rounds.directory / "record").write_text(json.dumps(record))
     raise SystemExit(0 if record["code"] == "done" else 4)
 
 
 if __name__ == "__main__":
     launch = launched(os.environ)
     assert launch is not None
+    mpi._PART = _told().part
     supervised_rank(launch, _body, lambda here: here.share(None)(here))

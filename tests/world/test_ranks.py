@@ -4,18 +4,22 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from aibench.world import lastwords
-from tests.labs.mpi import Stack, each_mpi, each_stack, families
+from tests.labs import memory
+from tests.labs.mpi import Stack, each_mpi, each_stack, families, requires_mpi
 from tests.world.launched import launched
 
 pytestmark = pytest.mark.slow
 
 HERE = os.uname().nodename
+MOMENTS = int(os.environ.get("AIBENCH_MOMENTS", "1"))
+"""How many times five moments there are at which a process is killed."""
 #: A launch that goes on until something happens to it.
 FOREVER = 10_000
 #: The clock tick of this machine, of CPU time in ``/proc/PID/stat``.
@@ -24,9 +28,13 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @each_stack
 def test_ranks_work_together(tmp_path: Path, mpi: Stack) -> None:
-    """Under each library all meet at common starts, rank 0 gathers, and nothing is left."""
-    rounds, ranks = 10, 3
-    with launched(tmp_path / "run", mpi, ranks, rounds=rounds) as run:
+    """Under each library all meet at common starts, rank 0 gathers, and nothing is left.
+
+    What is larger than a message of MPI goes in parts, to all ranks and back, unchanged.
+    """
+    rounds, ranks, part = 10, 3, 1 << 20
+    told = {"rounds": rounds, "part": part, "large": 9 * part + 12_345}
+    with launched(tmp_path / "run", mpi, ranks, **told) as run:
         ended = run.end()
     assert (ended.code, ended.err) == (0, "")
     record = ended.record
@@ -34,49 +42,53 @@ def test_ranks_work_together(tmp_path: Path, mpi: Stack) -> None:
     assert record["hosts"] == [HERE] * ranks
     assert record["clocks"] == [[0, 0]] * ranks  # one machine has one clock
     assert record["library"].startswith("Open MPI" if mpi.is_open else "MPICH")
-    for number, given in enumerate(record["gathered"]):
+    *met, large = record["gathered"]
+    assert large == {"whole": [True] * ranks}
+    for number, given in enumerate(met):
         assert [each["rank"] for each in given["all"]] == list(range(ranks))
         assert {each["round"] for each in given["all"]} == {number}
         assert len({each["start"] for each in given["all"]}) == 1
-    late = [each["late"] for given in record["gathered"] for each in given["all"]]
+    late = [each["late"] for given in met for each in given["all"]]
     assert sum(late) < len(late) / 2
     assert not (run.directory / lastwords.NAME).exists()
 
 
-@each_mpi
-def test_large_messages_over_mpi(tmp_path: Path, mpi: Stack) -> None:
-    """What is larger than a message of MPI goes in parts, to all ranks and back, unchanged."""
-    with launched(tmp_path / "run", mpi, 2, rounds=0, large=(1 << 26) + 12_345) as run:
-        ended = run.end()
-    assert ended.record["code"] == "done"
-    assert ended.record["gathered"] == [{"whole": [True, True]}]
-
-
-KILLED = [
-    ("agent", 2, signal.SIGKILL, 60, "rank_died: rank 2 on host {}: was ended by SIGKILL"),
+#: How a rank is lost whose launcher or library then ends the others, each in its own way.
+BY_MPI = [
     ("connection", 1, signal.SIGKILL, 60, "rank_died: rank 1 on host {} lost its MPI process"),
     ("connection", 0, signal.SIGKILL, 60, "rank_died: rank 0 on host {} lost its MPI process"),
-    ("connection", 2, signal.SIGSTOP, 2, "rank_lost: rank 2 on host {}: nothing was heard of it"),
     ("connection", 0, signal.SIGSTOP, 2, "rank_lost: the MPI process of rank 0 on host {} has"),
 ]
+#: And where that is up to us, whatever the library.
+BY_US = [
+    ("agent", 2, signal.SIGKILL, 60, "rank_died: rank 2 on host {}: was ended by SIGKILL"),
+    ("connection", 2, signal.SIGSTOP, 2, "rank_lost: rank 2 on host {}: nothing was heard of it"),
+]
+Loss = tuple[str, int, signal.Signals, float, str]
+
+
+def name_of(loss: Loss) -> str:
+    """What a loss is called among the tests."""
+    return f"{loss[2].name}-{loss[0]}-{loss[1]}"
 
 
 @each_mpi
-@pytest.mark.parametrize(
-    ("name", "rank", "number", "patience_s", "message"),
-    KILLED,
-    ids=[f"{each[2].name}-{each[0]}-{each[1]}" for each in KILLED],
-)
-def test_a_rank_is_lost(
-    tmp_path: Path,
-    mpi: Stack,
-    name: str,
-    rank: int,
-    number: signal.Signals,
-    patience_s: float,
-    message: str,
-) -> None:
+@pytest.mark.parametrize("loss", BY_MPI, ids=name_of)
+def test_a_rank_is_lost(tmp_path: Path, mpi: Stack, loss: Loss) -> None:
     """Whichever process of a rank is killed or stands still, all end, and rank 0 names it."""
+    lose(tmp_path, mpi, loss)
+
+
+@requires_mpi
+@pytest.mark.parametrize("loss", BY_US, ids=name_of)
+def test_a_rank_that_others_outlive(tmp_path: Path, loss: Loss) -> None:
+    """Where no launcher ends the others, they end by themselves, and rank 0 names who was lost."""
+    lose(tmp_path, families()[-1], loss)
+
+
+def lose(tmp_path: Path, mpi: Stack, loss: Loss) -> None:
+    """Lose a process of a rank, and see how the others end."""
+    name, rank, number, patience_s, message = loss
     with launched(tmp_path / "run", mpi, rounds=FOREVER, patience_s=patience_s) as run:
         run.pid("connection", 2)
         time.sleep(1 if number == signal.SIGSTOP else 0)  # all know the patience by then
@@ -86,10 +98,10 @@ def test_a_rank_is_lost(
     assert ended.words.startswith(message.format(HERE))
 
 
-@each_mpi
-def test_rank_0_is_killed(tmp_path: Path, mpi: Stack) -> None:
+@requires_mpi
+def test_rank_0_is_killed(tmp_path: Path) -> None:
     """Where the process that would write the record is killed, all end, and it is said."""
-    with launched(tmp_path / "run", mpi, rounds=FOREVER) as run:
+    with launched(tmp_path / "run", families()[0], rounds=FOREVER) as run:
         run.kill("agent", 0, signal.SIGKILL)
         ended = run.end()
     assert ended.code != 0
@@ -114,7 +126,7 @@ def test_the_launcher_is_asked_to_end(tmp_path: Path, mpi: Stack, number: signal
 
 
 @each_mpi
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5 * MOMENTS))
 def test_any_process_at_any_moment(tmp_path: Path, mpi: Stack, seed: int) -> None:
     """Whichever process of a launch is killed, at whatever moment, all of it ends.
 
@@ -139,8 +151,12 @@ def _cpu_s(pid: int) -> float:
 
 
 @each_mpi
-def test_waiting_costs_little(tmp_path: Path, mpi: Stack) -> None:
-    """While ranks measure and have nothing to say, what connects them takes little CPU time."""
+def test_ranks_that_have_nothing_to_say(tmp_path: Path, mpi: Stack) -> None:
+    """While ranks measure, what connects them takes little CPU time.
+
+    They are killed with their launcher: not even then they leave a file in memory, or where
+    temporary ones are.
+    """
     with launched(tmp_path / "run", mpi, 2, idle_s=60) as run:
         pids = [run.pid("connection", rank) for rank in range(2)]
         time.sleep(0.5)
@@ -148,9 +164,16 @@ def test_waiting_costs_little(tmp_path: Path, mpi: Stack) -> None:
         time.sleep(2)
         seconds = time.monotonic() - began
         shares = [(_cpu_s(pid) - cpu) / seconds for pid, cpu in zip(pids, before, strict=True)]
-        run.process.send_signal(signal.SIGINT)
+        shared = {path for pid in pids for path in memory.mapped(pid)}
+        shared = {path for path in shared if path.is_relative_to(memory.SHARED)}
+        for pid in (run.process.pid, *run.processes()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         run.end()
     assert max(shares) < 0.05, shares
+    assert shared
+    if not memory.why_shared(tmp_path):
+        assert [path for path in shared if path.exists()] == []
 
 
 def test_another_librarys_launcher(tmp_path: Path) -> None:

@@ -155,6 +155,8 @@ def _connect(launch: Launch, measurer: Measurer, near: socket.socket, cells: Cel
         measurer.kill()
         if leads_host(os.environ):
             _complain(launch, str(error))
+        else:
+            time.sleep(_LATEST_S)  # who leads would be killed before it has said so
         return error.exit_code
     wire = Wire(near)
     try:

@@ -86,6 +86,12 @@ def awaited(path: str, mine: Note, size: int, seconds: float) -> dict[int, Note]
         time.sleep(_LOOK_S)
 
 
+def silent(place: Place, notes: Mapping[int, Note]) -> tuple[int, ...]:
+    """The ranks of hosts that no note is there from."""
+    there = {place.hosts[rank] for rank in notes}
+    return tuple(rank for rank, host in enumerate(place.hosts) if host not in there)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """Who was lost first: the ranks, a code and a message; ``ranks`` is empty where all were."""
@@ -95,8 +101,8 @@ class Finding:
     message: str
 
 
-def first_lost(place: Place, notes: Mapping[int, Note]) -> Finding:
-    """What the notes say of the rank that began it.
+def first_lost(place: Place, notes: Mapping[int, Note], *, told: bool = True) -> Finding:
+    """What the notes say of the rank that began it; ``told`` is whether all knew where they go.
 
     That is who was lost before anything else happened, as far as the clocks tell. Where a launcher
     ends all, it asks them first, or they are all lost at once; a rank without a note may then be
@@ -113,13 +119,21 @@ def first_lost(place: Place, notes: Mapping[int, Note]) -> Finding:
         first = [rank for rank in first if rank not in asked]
     elif len(first) == len(notes) > 1 or len(first) == place.size:
         if missing:
-            message = f"no note is there from {_named(place, missing)}: its host may be gone"
+            message = _gone(place, missing)
             return Finding(ranks=tuple(missing), code="rank_lost", message=message)
         return Finding(ranks=(), code="rank_died", message="the launcher ended all ranks at once")
     message = f"{_named(place, first)} lost {'its' if len(first) == 1 else 'their'} MPI process"
-    if missing and first != [0]:  # else they may have nothing to write down yet
+    if first == [0]:  # the others may have nothing to write down yet: but whole hosts, and no other
+        if told and missing and tuple(missing) == silent(place, notes):
+            message = f"{_gone(place, missing)}; {message}"
+            return Finding(ranks=tuple(missing), code="rank_lost", message=message)
+    elif missing:
         message += f"; no note is there from {_named(place, missing)}"
     return Finding(ranks=tuple(first), code="rank_died", message=message)
+
+
+def _gone(place: Place, ranks: Sequence[int]) -> str:
+    return f"no note is there from {_named(place, ranks)}: its host may be gone"
 
 
 def _named(place: Place, ranks: Sequence[int]) -> str:

@@ -23,6 +23,8 @@ _WAIT_S = 0.25
 _DYING_S = 1.0
 #: How long rank 0 waits for what other ranks leave behind.
 _NOTES_S = 2.0
+#: And where none is there from a whole host: launchers take their time with others than their own.
+_HOSTS_S = 5.0
 #: How long rank 0 waits until the others have ended what they do.
 _ENDING_S = 8.0
 #: A connection that stands still for so many times the patience has hung.
@@ -161,7 +163,9 @@ class Linked:
                 lastwords.leave(self._notes, note)
             return WorldEnded("the connection with the other ranks is lost")
         notes = lastwords.awaited(self._notes, note, self.place.size, _NOTES_S)
-        found = lastwords.first_lost(self.place, notes)
+        if lastwords.silent(self.place, notes):
+            notes = lastwords.awaited(self._notes, note, self.place.size, _HOSTS_S)
+        found = lastwords.first_lost(self.place, notes, told=bool(self._notes))
         message = found.message
         if self._cells.signal and not found.ranks:
             message = f"{signal.Signals(self._cells.signal).name} asked all ranks to end"

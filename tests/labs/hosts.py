@@ -30,7 +30,7 @@ PermitRootLogin prohibit-password
 Subsystem sftp internal-sftp
 """
 _OPTIONS = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
-#: It ends when the other host is silent, as README of the recipes advises; launchers end with it.
+#: What has ssh end when the other host is silent, as the recipes advise.
 _ALIVE = ("ServerAliveInterval=2", "ServerAliveCountMax=3")
 NETWORK = "eth0"
 """What each host calls its way to the others."""
@@ -121,6 +121,11 @@ class Hosts:
     ssh: Path
 
     @property
+    def watchful_ssh(self) -> Path:
+        """As ``ssh``, but it ends when the other host has been silent for some seconds."""
+        return self.ssh.with_name("watchful-ssh")
+
+    @property
     def environment(self) -> dict[str, str]:
         """What tells a command about the hosts, and puts it on the first one."""
         return {
@@ -140,9 +145,10 @@ def hosts(count: int = 2) -> Iterator[Hosts]:
         run("ip", "-n", bridge, "link", "set", "bridge", "up")
         made = tuple(_host(ledger, bridge, number) for number in range(1, count + 1))
         ssh = ledger.directory / "ssh"
-        words = [*ssh_options(ledger), *(word for pair in _ALIVE for word in ("-o", pair))]
-        ssh.write_text(f'#!/bin/sh\nexec ssh {shlex.join(words)} "$@"\n')
-        ssh.chmod(0o755)
+        for program, alive in ((ssh, ()), (ssh.with_name("watchful-ssh"), _ALIVE)):
+            words = [*ssh_options(ledger), *(word for pair in alive for word in ("-o", pair))]
+            program.write_text(f'#!/bin/sh\nexec ssh {shlex.join(words)} "$@"\n')
+            program.chmod(0o755)
         yield Hosts(made, ssh)
 
 

@@ -52,16 +52,20 @@ os.open, os.readv = noted_open, noted_readv
 
 @contextlib.contextmanager
 def ranks_on(
-    directory: Path, clients: Sequence[Path], mpi: Stack, each: int = 2
+    directory: Path, clients: Sequence[Path], mpi: Stack, each: int = 2, *, watchful: bool = False
 ) -> Iterator[tuple[Ranks, Hosts]]:
-    """A stand on hosts that have each one of these mounts at the same path, with so many ranks."""
+    """A stand on hosts that have each one of these mounts at the same path, with so many ranks.
+
+    They are reached by an ssh that ends when a host is silent, where it is to be ``watchful``.
+    """
     target = directory / "shared"
     target.mkdir()
     with hosts.hosts(len(clients)) as lab:
         for host, client in zip(lab.hosts, clients, strict=True):
             host.mount("--bind", client, target)
         where = {host.address: each for host in lab.hosts}
-        count, ssh, inside = each * len(clients), str(lab.ssh), lab.hosts[0].enter
+        ssh, inside = str(lab.watchful_ssh if watchful else lab.ssh), lab.hosts[0].enter
+        count = each * len(clients)
         yield Ranks(directory, mpi, count, target, hosts=where, ssh=ssh, inside=inside), lab
 
 
@@ -264,11 +268,12 @@ def test_one_host_without_space(tmp_path: Path) -> None:
 @unless(faults.missing())
 def test_a_host_is_cut_off(tmp_path: Path) -> None:
     """Where the link to a host is cut in a phase, all end, on it too, and the record names it."""
+    mpi = families()[0]
     with (
-        faults.two_clients(0.0) as clients,
-        ranks_on(tmp_path, [each.path for each in clients], families()[0], 1) as (stand, lab),
+        faults.two_clients(0.0) as (one, other),
+        ranks_on(tmp_path, [one.path, other.path], mpi, 1, watchful=True) as (stand, lab),
     ):
-        clients[1].ask(delay_ms={"open": 5})
+        other.ask(delay_ms={"open": 5})
         words = ("-w", "load-4k", "--repeats", "9", "--set", "files=600", "--set", "workers=1")
         process = stand.start("run", stand.target, *words, "--patience", "2s")
         assert process.stderr is not None

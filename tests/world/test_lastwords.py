@@ -11,6 +11,7 @@ from aibench.world.lastwords import Finding, Note, first_lost
 
 PLACE = Place(rank=0, hosts=("a", "a", "b", "b"))
 MS = 10**6
+GONE = "no note is there from rank 2 on host b and rank 3 on host b: its host may be gone"
 
 
 def notes(*lost_ms: int | None, error_ms: int = 1, asked: tuple[int, ...] = ()) -> dict[int, Note]:
@@ -81,6 +82,12 @@ def notes(*lost_ms: int | None, error_ms: int = 1, asked: tuple[int, ...] = ()) 
             "interrupted",
             "all ranks were asked to end",
         ),
+        (
+            notes(100, 2600, None, None),
+            (2, 3),
+            "rank_lost",
+            f"{GONE}; rank 0 on host a lost its MPI process",
+        ),
     ],
 )
 def test_who_was_first(
@@ -88,6 +95,13 @@ def test_who_was_first(
 ) -> None:
     """The culprit is who was lost before anybody was asked to end, as far as clocks tell."""
     assert first_lost(PLACE, found) == Finding(ranks=ranks, code=code, message=message)
+
+
+def test_nobody_is_missed_who_was_not_told() -> None:
+    """Before ranks know where notes go, none of another host is missed."""
+    alone = notes(100, 2600, None, None)
+    assert first_lost(PLACE, alone, told=False).ranks == (0,)
+    assert first_lost(PLACE, alone).ranks == (2, 3)
 
 
 def test_clocks_that_tell_nothing() -> None:

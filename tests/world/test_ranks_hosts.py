@@ -91,7 +91,8 @@ def test_a_host_hangs(tmp_path: Path, mpi: Stack, lab: Hosts) -> None:
 @each_mpi
 def test_a_link_is_cut(tmp_path: Path, mpi: Stack, lab: Hosts) -> None:
     """Where a link is cut silently, both sides end by themselves, and who was cut off is named."""
-    with launched(tmp_path / "run", mpi, 4, rounds=10_000, patience_s=2, **options(lab)) as run:
+    told = options(lab) | {"ssh": str(lab.watchful_ssh), "rounds": 10_000, "patience_s": 2}
+    with launched(tmp_path / "run", mpi, 4, **told) as run:
         run.pid("connection", 3)
         time.sleep(1)  # all know the patience by then
         with lab.hosts[1].unplugged():

@@ -25,7 +25,7 @@ from aibench.workers.loops import LOOPS
 from aibench.workspace import dataset
 from aibench.world import Place
 
-CALIBRATION_NS = 300_000_000
+CALIBRATION_NS = 150_000_000
 #: Steps of accelerators that are enough to see whether the harness holds them up, and their time.
 _STEPS, _LONGEST_NS = 20, 10**9
 

@@ -55,7 +55,8 @@ def test_a_record_of_fio_is_read() -> None:
     "document",
     [b"", b"[]", b"null", b'{"jobs": 5}', b'{"jobs": [5]}', b'{"jobs": {"a": 1}}', b"\xff",
      b'{"jobs":' + b"[" * 10**5, b'{"jobs": [' + b"9" * 5000 + b"]}",
-     record(JOB).replace(b'"usr_cpu": 1.5', INFINITE)],
+     record(JOB).replace(b'"usr_cpu": 1.5', INFINITE), record(JOB | {"job_runtime": "7"}),
+     record(JOB | {"read": SIDE | {"runtime": "7"}})],
 )  # fmt: skip
 def test_what_is_no_record_is_refused(document: bytes) -> None:
     """Other documents, too deep ones and infinite numbers are failures of the tool, with why."""

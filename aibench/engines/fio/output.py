@@ -123,22 +123,22 @@ def reading(document: bytes, direction: str, at_ns: int) -> Reading:
 def _counts(job: Mapping[str, Any], direction: str) -> JobCounts:
     side = job[direction]
     latency = side["lat_ns"] if side["lat_ns"].get("bins") else side["clat_ns"]
-    percent = job["job_runtime"] * 10  # in µs, as exact as fio's six digits
+    percent = _count(job["job_runtime"]) * 10  # in µs, as exact as fio's six digits
     started = job.get("job_start")
     return JobCounts(
         name=str(job["jobname"]),
         error=_count(job["error"]),
         operations=_count(side["total_ios"]),
         bytes=_count(side["io_bytes"]),
-        runtime_ns=_count(side["runtime"] * 10**6),
+        runtime_ns=_count(side["runtime"]) * 10**6,
         started_ns=None if started is None else _count(started) * 10**6,
-        user_ns=_count(round(job["usr_cpu"] * percent)) * 1000,
-        system_ns=_count(round(job["sys_cpu"] * percent)) * 1000,
+        user_ns=_count(round(_measure(job["usr_cpu"]) * percent)) * 1000,
+        system_ns=_count(round(_measure(job["sys_cpu"]) * percent)) * 1000,
         bins={
             _count(int(value)): _count(count)
             for value, count in (latency.get("bins") or {}).items()
         },
-        total_ns=round(latency["mean"] * latency["N"]),
+        total_ns=round(_measure(latency["mean"]) * _count(latency["N"])),
         min_ns=_count(latency["min"]),
         max_ns=_count(latency["max"]),
     )
@@ -149,6 +149,13 @@ def _count(number: Any) -> int:
     if type(number) is not int or not 0 <= number <= _LARGEST:
         raise ValueError(f"{str(number)[:60]} is no count")
     return number
+
+
+def _measure(number: Any) -> float:
+    """``number`` where it is one at all. ValueError elsewhere."""
+    if type(number) not in (int, float):
+        raise ValueError(f"{str(number)[:60]} is no number")
+    return float(number)
 
 
 def histogram(jobs: tuple[JobCounts, ...]) -> Histogram:

@@ -46,6 +46,8 @@ _LAST_S = 15
 #: A launcher that sees a rank exit with another code than 0 kills all that have not exited yet, and
 #: takes their codes for its own; so rank 0 goes last.
 _LATER_S, _PER_RANK_S, _LATEST_S = 0.7, 0.002, 3.0
+#: And where ranks can't connect, the one that says why for its host goes first.
+_SAID_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def _connect(launch: Launch, measurer: Measurer, near: socket.socket, cells: Cel
         if leads_host(os.environ):
             _complain(launch, str(error))
         else:
-            time.sleep(_LATEST_S)  # who leads would be killed before it has said so
+            signal.sigtimedwait(_HELD[:3], _SAID_S)
         return error.exit_code
     wire = Wire(near)
     try:

@@ -75,7 +75,7 @@ def test_every_test_has_its_part() -> None:
     """Whatever marks a test has, `scripts/test` passes it in exactly one of its parts."""
     text = (TOP / "scripts" / "test").read_text()
     (quick,) = re.findall(r'^quick_ones="(.+)"$', text, re.MULTILINE)
-    whole = text.partition("\nfailed=''\n")[2].replace("$quick_ones", quick)
+    whole = text.partition("\nfailed=()\n")[2].replace("$quick_ones", quick)
     parts = [Expression.compile(part) for part in re.findall(r' -m "(.+?)"', whole)]
     marks = ("mounts", "browser", "slow", "alone", "paced", "machine")
     for count in range(len(marks) + 1):

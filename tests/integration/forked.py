@@ -1,7 +1,8 @@
 """Commands of aibench that begin at once: forked from this process, which has imported it already.
 
 What a command does is the same as in a process of its own: arguments, environment, directory and
-standard streams are those that are given, and nothing that tests have opened is open there.
+standard streams are those that are given, and nothing that tests have opened is open there. Needs
+nothing of pytest.
 """
 
 import gc
@@ -12,10 +13,14 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from aibench import cli
 
+#: What most commands load only when they are called, and when a run is judged and reported.
+for _name in ("run_command", "running", "concluding", "verify_command", "clean_command"):
+    import_module(f"aibench.cli.{_name}")
 _FORK = multiprocessing.get_context("fork")
 _FIRST = 3
 """The first file descriptor behind the standard streams."""

@@ -114,7 +114,7 @@ class TestFull:
         """Somebody fills the target while a checkpoint is saved: no_space, and scratch is gone."""
         with lab.tmpfs_mount(tmp_path, size=400 * lab.MIB) as mount:
             stand = Stand(tmp_path, mount.path)
-            arguments = (*SAVE, "--set", "scale=0.0015")
+            arguments = (*SAVE, "--repeats", "20", "--set", "scale=0.0015")
             with running(stand, *arguments) as process:
                 assert eventually(lambda: list(stand.workspace.glob("scratch/*/d*/*")))
                 fill(mount.path / "foreign")

@@ -197,7 +197,7 @@ def test_listing() -> None:
 
 def test_names_that_appear_late() -> None:
     """A name that one client looked for in vain, and another made, is seen later."""
-    with faults.two_clients(negative_timeout_s=1.0) as (one, other):
+    with faults.two_clients(negative_timeout_s=3.0) as (one, other):
         assert not (one.path / "name").exists()
         (other.path / "name").touch()
         assert (other.path / "name").exists()

@@ -128,5 +128,5 @@ def test_rank_0_takes_no_more_than_its_messages() -> None:
         assert len(common.learned) == 20_000 // size
         return spent / (20_000 // size)
 
-    few, many = took(100), took(1000)
+    few, many = (min(took(size) for _ in range(3)) for size in (100, 1000))
     assert many < 30 * few

@@ -93,9 +93,13 @@ class Stand:
         )
 
     def _environment(self, told: Mapping[str, str]) -> dict[str, str]:
-        """The environment of a command, with what a test tells it."""
+        """The environment of a command, with what a test tells it.
+
+        What it is killed beside, such as a job of fio, stays where tests keep their files.
+        """
         here = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")}
-        return {**here, "AIBENCH_RESULTS": str(self.results), **told}
+        own = {"AIBENCH_RESULTS": str(self.results), "TMPDIR": str(self.directory)}
+        return {**here, **own, **told}
 
     def do(self, *arguments: str | Path, **options: Any) -> Done:
         """Run a command to its end."""

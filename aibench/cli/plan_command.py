@@ -6,7 +6,7 @@ Touches nothing.
 import json
 import textwrap
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -22,6 +22,9 @@ from aibench.errors import Refused
 from aibench.model import CachePolicy, Phase, Plan, Stage, Target
 from aibench.reporters.clean import clean
 from aibench.units import format_count, format_duration, format_size
+
+if TYPE_CHECKING:
+    from aibench.cli.clients_needed import Asked
 
 _WIDTH = 80
 COMMANDLINE = ParameterSource.COMMANDLINE
@@ -66,7 +69,9 @@ def command(
     context = click.get_current_context()
     if claims:
         _refuse_given(context, given, "does not go with --claim, which tells what to run")
-        _show_needs(target, given["fstype"], (claims, nics, client_rate, system), as_json)
+        from aibench.cli.clients_needed import Asked
+
+        _show_needs(target, given["fstype"], Asked(claims, nics, client_rate, system), as_json)
         return
     _refuse_given(context, ("nics", "client_rate", "system"), "goes with --claim")
     if target is None:
@@ -94,16 +99,14 @@ def _refuse_given(context: click.Context, names: Iterable[str], why: str) -> Non
             raise Refused(f"{option.opts[-1]} {why}")
 
 
-def _show_needs(
-    target: str | None, fstype: str | None, asked: tuple[Any, ...], as_json: bool
-) -> None:
-    from aibench.cli.clients_needed import Asked, needed
+def _show_needs(target: str | None, fstype: str | None, asked: "Asked", as_json: bool) -> None:
+    from aibench.cli.clients_needed import needed
     from aibench.reporters.clients_terminal import render
 
     if fstype is not None and target is None:
         raise Refused("--fstype is about a TARGET; name one")
     place = None if target is None else find_target(target, None, fstype)
-    found = needed(Asked(*asked), place)
+    found = needed(asked, place)
     if as_json:
         show(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:

@@ -11,7 +11,6 @@ hold, are split like the others here; they are less than a thousandth.
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from math import gcd
 
 from aibench.generators.models import Layout, Model, stage_parameters
@@ -37,17 +36,14 @@ class Box:
     size: int = 0
 
 
-_Saved = list[tuple[int, Box]]
-
-
 class _Stretches:
     """The ranks that saved something of each stretch of the weights, or of the optimizer.
 
-    Stretches are looked up by where they begin; those of one kind don't overlap.
+    Stretches are looked up by their ends; those of one kind don't overlap.
     """
 
     def __init__(self, old: Sequence[Sequence[Box]], *, optimizer: bool) -> None:
-        there: dict[tuple[int, int], _Saved] = {}
+        there: dict[tuple[int, int], list[tuple[int, Box]]] = {}
         for rank, boxes in enumerate(old):
             for box in boxes:
                 if box.optimizer == optimizer:
@@ -58,10 +54,9 @@ class _Stretches:
     def overlapping(self, need: Box) -> Iterator[tuple[int, Box]]:
         """(rank, what it saved) of all that has some of the stretch of ``need``."""
         begin = bisect_left(self._ends, need.low, key=lambda ends: ends[1] - 1)
-        for low, high in islice(self._ends, begin, None):
-            if low >= need.high:
-                return
-            yield from self._there[low, high]
+        end = bisect_left(self._ends, need.high, key=lambda ends: ends[0])
+        for ends in self._ends[begin:end]:
+            yield from self._there[ends]
 
 
 def _stretches(model: Model, layout: Layout, times: int) -> list[list[list[int]]]:

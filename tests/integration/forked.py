@@ -69,8 +69,7 @@ def _command(
     """What the child does, from fork to exit."""
     gc.freeze()  # what tests have left must not close its files here
     os.setsid()
-    for number in (signal.SIGALRM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, path in enumerate((Path(os.devnull), *streams)):
         fd = os.open(path, os.O_RDWR)

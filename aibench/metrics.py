@@ -239,14 +239,15 @@ def headroom(samples: Sequence[Sample], unit: str) -> float | None:
     """
     smallest: float | None = None
     for sample in samples:
-        limit = _rate(sample.ceiling, unit) if sample.ceiling else None
-        rate = _rate(sample.measurement, unit)
-        if not limit or not rate:
+        limit = rate(sample.ceiling, unit) if sample.ceiling else None
+        reached = rate(sample.measurement, unit)
+        if not limit or not reached:
             return None
-        smallest = limit / rate if smallest is None else min(smallest, limit / rate)
+        smallest = limit / reached if smallest is None else min(smallest, limit / reached)
     return smallest
 
 
-def _rate(counted: Ceiling | Measurement, unit: str) -> float | None:
+def rate(counted: Ceiling | Measurement, unit: str) -> float | None:
+    """Bytes per ns for ``B/s``, operations per ns for every other unit; None of no time."""
     count = counted.bytes if unit == "B/s" else counted.operations
     return count / counted.elapsed_ns if counted.elapsed_ns else None

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Literal
 
+from aibench.ceilings import Ceilings
 from aibench.crew import Calibrate, Found, Generate, Measure, Member, WarmUp, ask
-from aibench.crew.orders import CALIBRATION_NS
 from aibench.engine import Report
 from aibench.errors import Interrupted, WorkspaceError
 from aibench.formats.files import granule, total_bytes
@@ -130,11 +130,9 @@ class Runner:
             return
         for phase in stage.prepared:
             self.prepare(stage, phase, seed)
-        ceilings: dict[str, Ceiling | None] = {}
+        ceilings = Ceilings(lambda phase, long: self._ceiling(stage, phase, seed, long))
         for phase, repeat in chain([first], coming):
-            if phase.name not in ceilings:
-                ceilings[phase.name] = self._ceiling(stage, phase, seed)
-            samples.append(self._sample(stage, phase, repeat, seed, ceilings[phase.name]))
+            samples.append(self._sample(stage, phase, repeat, seed, ceilings))
             yield samples[-1]
 
     def prepare(self, stage: Stage, phase: Phase, seed: int) -> None:
@@ -161,24 +159,26 @@ class Runner:
         """Tells the listener how far ``step`` has come."""
         return lambda operations, moved: self.listen(step, operations, moved)
 
-    def _ceiling(self, stage: Stage, phase: Phase, seed: int) -> Ceiling | None:
-        """What the harness does in this phase with no I/O behind it; None where it can't tell."""
+    def _ceiling(self, stage: Stage, phase: Phase, seed: int, long: int) -> Ceiling | None:
+        """What the harness does in ``long`` ns of this phase with no I/O behind it."""
         step = Step(
             workload=stage.workload,
             phase=phase.name,
             purpose="calibrate",
-            total_ns=CALIBRATION_NS,
+            total_ns=long,
         )
         self.listen(step, 0, 0)
         found: Ceiling | None = ask(
-            self.member, Calibrate(engine=stage.engine, phase=phase, seed=seed)
+            self.member,
+            Calibrate(engine=stage.engine, phase=phase, seed=seed, runtime_ns=long),
         )
         return found
 
     def _sample(
-        self, stage: Stage, phase: Phase, repeat: int, seed: int, ceiling: Ceiling | None
+        self, stage: Stage, phase: Phase, repeat: int, seed: int, ceilings: Ceilings
     ) -> Sample:
-        """Set the caches, measure, and gather what the result is worth."""
+        """Calibrate, set the caches, measure, and gather what the result is worth."""
+        ceilings.before(phase)
         self._make_room(phase)
         share = share_asked(phase)
         step = Step(
@@ -209,7 +209,7 @@ class Runner:
             started_at=started,
             measurement=found.measured,
             evidence=together(found.hosts, phase.cache),
-            ceiling=ceiling,
+            ceiling=ceilings.over(phase, found.measured),
             telemetry=first.telemetry,
             nfs=first.nfs,
             hosts=() if self.member.alone else found.hosts,

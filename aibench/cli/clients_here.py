@@ -170,7 +170,7 @@ def _calibrated(phase: Phase) -> float | None:
             elif (fio := FioEngine()).version() is None:
                 return None
             else:
-                measured = fio.ceiling(phase, site)
+                measured = fio.ceiling(phase, site, _CALIBRATION_NS)
         except RunFailed:
             return None
     if not (measured.operations and measured.elapsed_ns):

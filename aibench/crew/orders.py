@@ -25,9 +25,8 @@ from aibench.workers.loops import LOOPS
 from aibench.workspace import dataset
 from aibench.world import Place
 
-CALIBRATION_NS = 150_000_000
 #: Steps of accelerators that are enough to see whether the harness holds them up, and their time.
-_STEPS, _LONGEST_NS = 20, 10**9
+_STEPS, _SHORTEST_NS, _LONGEST_NS = 20, 150_000_000, 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +73,7 @@ class Calibrate:
     engine: str
     phase: Phase
     seed: int
+    runtime_ns: int
 
     def done_by(self, member: Member, report: Report) -> Ceiling | None:
         """This rank's part; None where it can't be told."""
@@ -81,9 +81,10 @@ class Calibrate:
         site, phase = member.site(self.seed), self.phase
         calibrate = getattr(member.engines[self.engine], "ceiling", None)
         if calibrate is not None:
-            measured = calibrate(phase, site)
+            measured = calibrate(phase, site, self.runtime_ns)
         elif phase.operation in LOOPS:
-            measured = NullEngine().run(_unhindered(phase), site, lambda *_: None)
+            unhindered = _unhindered(phase, self.runtime_ns)
+            measured = NullEngine().run(unhindered, site, lambda *_: None)
         else:
             return None
         training = self._kept_busy(member)
@@ -101,20 +102,20 @@ class Calibrate:
         phase, asked = self.phase, self.phase.accelerators
         if asked is None:
             return None
-        long = min(max(_STEPS * asked.compute_ns, CALIBRATION_NS), _LONGEST_NS)
+        long = min(max(_STEPS * asked.compute_ns, _SHORTEST_NS), _LONGEST_NS)
         bounded = _without_stops(replace(phase, accelerators=replace(asked, steps=0)))
         long_enough = replace(bounded, runtime_ns=long)
         training = NullEngine().run(long_enough, member.site(self.seed), lambda *_: None).training
         return training and replace(training, series=None)
 
 
-def _unhindered(phase: Phase) -> Phase:
-    """``phase`` for as long as a calibration takes, as fast as it can be."""
+def _unhindered(phase: Phase, runtime_ns: int) -> Phase:
+    """``phase`` for so long, as fast as it can be."""
     asked = phase.accelerators
     if asked:
         asked = replace(asked, compute_ns=0, distribution="fixed", listed=(), steps=0)
     alone = _without_stops(replace(phase, accelerators=asked))
-    return replace(alone, runtime_ns=CALIBRATION_NS, rate=0.0)
+    return replace(alone, runtime_ns=runtime_ns, rate=0.0)
 
 
 def _without_stops(phase: Phase) -> Phase:

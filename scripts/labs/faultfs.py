@@ -38,8 +38,8 @@ from typing import Any
 
 import mfusepy  # type: ignore[import-untyped]
 
-_STALL_S = 0.25
-"""A pause no longer than this is a stall, and what could not go then goes after it."""
+_PAUSE_S = 0.02
+"""So long a program takes at most from one answer to its next request, while it goes on."""
 _POLL_S = 0.01
 _STAT = ("mode", "nlink", "uid", "gid", "size", "blocks", "ino")
 _STATFS = ("bavail", "bfree", "blocks", "bsize", "favail", "ffree", "files", "frsize", "namemax")
@@ -79,10 +79,13 @@ class Control:
 
 
 class Link:
-    """A line that carries so many bytes per second, one after the other."""
+    """A line that carries so many bytes per second, one after the other.
+
+    What it could not carry because an answer left too late, it carries after that.
+    """
 
     def __init__(self) -> None:
-        self._free_at = 0.0
+        self._free_at = self._late_s = 0.0
         self._lock = threading.Lock()
 
     def carry(self, count: int, rate: float | None) -> None:
@@ -91,11 +94,12 @@ class Link:
             return
         with self._lock:
             now = time.monotonic()
-            begin = now if now - self._free_at > _STALL_S else self._free_at
-            self._free_at = begin + count / rate
+            was_idle = now - self._free_at > self._late_s + _PAUSE_S
+            self._free_at = (now if was_idle else self._free_at) + count / rate
             wait = self._free_at - now
         if wait > 0:
             time.sleep(wait)
+            self._late_s = time.monotonic() - now - wait
 
 
 class FaultFS(mfusepy.Operations):  # type: ignore[misc]

@@ -491,7 +491,7 @@ def test_every_way_to_fail_has_its_error() -> None:
 def test_the_ceiling_does_no_io(tmp_path: Path) -> None:
     """The ceiling runs the same jobs with fio's null engine: no file is made, none is needed."""
     asked = phase(True, depth=4, cache=CachePolicy.DIRECT, runtime_ns=5 * 10**9)
-    found: Measurement = FioEngine().ceiling(asked, site(tmp_path))
+    found: Measurement = FioEngine().ceiling(asked, site(tmp_path), 10**8)
     assert found.tool is not None
     assert "ioengine=null\n" in found.tool.job
     assert "end_fsync" not in found.tool.job

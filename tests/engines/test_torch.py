@@ -102,7 +102,7 @@ def test_the_ceiling_reads_from_memory(
     """What the DataLoader itself can do is measured without any file on the target."""
     if form == "webdataset":
         pytest.importorskip("webdataset", reason="The package webdataset is missing.")
-    found = TorchEngine().ceiling(load(form, reader, samples), files.site(tmp_path))
+    found = TorchEngine().ceiling(load(form, reader, samples), files.site(tmp_path), 10**8)
     assert found is not None
     assert found.operations > 0
     assert not list(tmp_path.iterdir())

@@ -19,8 +19,12 @@ from pathlib import Path
 from aibench import cli
 
 #: What most commands load only when they are called, and when a run is judged and reported.
-for _name in ("run_command", "running", "concluding", "verify_command", "clean_command"):
-    import_module(f"aibench.cli.{_name}")
+for _name in (
+    *("cli.run_command", "cli.running", "cli.concluding", "cli.verify_command"),
+    *("cli.clean_command", "generators.load", "generators.checkpoint_save", "generators.metadata"),
+    *("formats.plain", "reporters.terminal", "reporters.html", "reporters.console"),
+):
+    import_module(f"aibench.{_name}")
 _FORK = multiprocessing.get_context("fork")
 _FIRST = 3
 """The first file descriptor behind the standard streams."""

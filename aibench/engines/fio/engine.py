@@ -24,8 +24,6 @@ from aibench.workers.part import slots_of
 _SECOND = 10**9
 #: The first with total latencies beside the others in its record.
 _OLDEST = (3, 16)
-#: As long as any other phase is calibrated; fio's clock of milliseconds is 0.3 % of it.
-_CEILING_NS = 300_000_000
 _SECTOR = 512
 _LATE = (
     Finding(
@@ -76,11 +74,14 @@ class FioEngine:
         findings += _LATE if phase.rate else ()
         return self._measure(phase, site, text, report, findings)
 
-    def ceiling(self, phase: Phase, site: Site) -> Measurement:
-        """What the same jobs do for a moment with fio's null engine: all but the I/O."""
+    def ceiling(self, phase: Phase, site: Site, runtime_ns: int) -> Measurement:
+        """What the same jobs do for a moment with fio's null engine: all but the I/O.
+
+        Its clock counts milliseconds.
+        """
         _, depth, _ = job.io_engine(phase, tool.asynchronous(self._program))
         slots = slots_of(phase, site.meeting.place)
-        text = job.ceiling_file(phase, _seed(site), depth, slots, _CEILING_NS) if slots else ""
+        text = job.ceiling_file(phase, _seed(site), depth, slots, runtime_ns) if slots else ""
         return self._measure(phase, site, text, _unheard, ())
 
     def _measure(

@@ -44,7 +44,7 @@ class TorchEngine:
 
         return measure_checkpoint(phase, site, report)
 
-    def ceiling(self, phase: Phase, site: Site) -> Measurement | None:
+    def ceiling(self, phase: Phase, site: Site, runtime_ns: int) -> Measurement | None:
         """What the same DataLoader does with files that are in memory; None for checkpoints.
 
         Forking its workers is no part of it, as it is none of a measurement.
@@ -53,5 +53,5 @@ class TorchEngine:
             return None
         from aibench.engines.torch.load import measure_load
 
-        bounded = replace(phase, runtime_ns=_CALIBRATION_NS)
+        bounded = replace(phase, runtime_ns=max(runtime_ns, _CALIBRATION_NS))
         return measure_load(bounded, site, lambda *_: None, memory=True)

@@ -54,8 +54,8 @@ make_environment() {
   "$python" -m venv .venv
 }
 
-# set_up EXTRAS: EXTRAS is empty or such as "[dev]". An environment that works is kept and added to;
-# one that was made for another place or is broken is made anew.
+# set_up EXTRAS [PIP OPTION...]: EXTRAS is empty or such as "[dev]". An environment that works is
+# kept and added to; one that was made for another place or is broken is made anew.
 set_up() {
   local wanted stamp=.venv/.aibench-installed
   wanted="$(cksum <pyproject.toml) $1"
@@ -65,6 +65,6 @@ set_up() {
   grep -qxF "$wanted" "$stamp" 2>/dev/null && return
   say "installing aibench and what it needs into .venv"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-    --editable ".$1" </dev/null || { say "pip could not install aibench (see above)"; exit 2; }
+    --editable ".$1" "${@:2}" </dev/null || { say "pip could not install aibench (see above)"; exit 2; }
   printf '%s\n' "$wanted" >>"$stamp"
 }

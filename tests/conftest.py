@@ -1,7 +1,8 @@
 """What holds for all tests: the longest come first, and hypothesis measures no time."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,14 +12,26 @@ settings.register_profile("aibench", deadline=None)
 settings.load_profile("aibench")
 
 _FEW_SECONDS = 3
+_MARKS = ("mounts", "browser", "slow", "alone", "paced", "machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of tests that take long come first, so that short ones fill the time until all end."""
+    """Files of tests that take long come first, so that short ones fill the time until all end.
+
+    UsageError where a file does not name the marks of its tests: `scripts/test` looks for them.
+    """
     seconds: Counter[object] = Counter()
+    marks = defaultdict[Path, set[str]](set)
     for item in items:
-        if (slow := item.get_closest_marker("slow")) is not None:
+        marks[item.path].update(mark.name for mark in item.iter_markers())
+        slow = item.get_closest_marker("slow") or item.get_closest_marker("browser")
+        if slow is not None:
             seconds[item.path] += slow.args[0] if slow.args else _FEW_SECONDS
+    for path, names in marks.items():
+        text = path.read_text("utf-8") if names.intersection(_MARKS) else ""
+        for name in names.intersection(_MARKS):
+            if f"pytest.mark.{name}" not in text:
+                raise pytest.UsageError(f"{path} has to name pytest.mark.{name} itself")
     items.sort(key=lambda item: -seconds[item.path])
 
 

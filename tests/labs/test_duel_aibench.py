@@ -66,7 +66,7 @@ def rate_of(done: Done) -> dict[str, object]:
     return found
 
 
-@pytest.mark.alone
+@pytest.mark.paced
 @unless(lab.missing_throttle())
 @pytest.mark.parametrize(("share", "is_found"), [(0.9, True), (0.99, False)])
 def test_ten_percent_less_is_found_and_one_percent_is_not_claimed(

@@ -182,21 +182,6 @@ def test_known_device(tmp_path: Path, fstype: str) -> None:
         assert evidence_states(stand.record()) == {CacheState.COLD}
 
 
-@pytest.mark.alone
-@unless(faults.missing())
-def test_known_latency(tmp_path: Path) -> None:
-    """The delay of each open is what is reported, within 10 %."""
-    with faults.faultfs(direct_io=True) as faulty:
-        stand = Stand(tmp_path, faulty.path)
-        small = ("-w", "load-4k", "--repeats", "1", "--set", "files=30", "--set", "workers=2")
-        assert stand.run(*small).code == 0
-        faulty.ask(delay_ms={"open": 40})
-        assert stand.run(*small).code == 0
-        (sample,) = stand.record().samples
-    opens = sample.measurement.histograms["open"]
-    assert opens.total_ns / opens.count == pytest.approx(40e6, rel=0.1)
-
-
 @unless(limits.missing_memory())
 def test_small_page_cache(tmp_path: Path) -> None:
     """Of a data set larger than the page cache may be, a read is never called warm."""

@@ -20,8 +20,7 @@ from tests import build
 from tests.compare.sides import entrant, target, warned
 from tests.reporters.golden import assert_golden
 from tests.reporters.hostile import HOSTILE as TEXT
-from tests.reporters.test_browser import opened, profile
-from tests.reporters.test_browser import pytestmark as browser
+from tests.reporters.test_browser import CHROMIUM, opened, profile
 
 __all__ = ["profile"]
 TEMPLATES = Path(comparison_html.__file__).parent / "templates"
@@ -142,9 +141,9 @@ def test_ratios_show_a_tenth_of_a_percent() -> None:
     assert [printed_share(x) for x in (0.0488, -0.0488, 1.0)] == ["5 %", "5 %", "2.7×"]
 
 
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 class TestInABrowser:
-    pytestmark = browser
-
     @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
     def test_the_forest_is_drawn(self, dark: bool, tmp_path: Path, profile: Path) -> None:
         """The page opens with the network cut, draws its forest, and logs no error."""

@@ -47,22 +47,41 @@ def test_the_library_reads_our_files(tmp_path: Path, samples: int, length: int) 
                 assert content.first_wrong(data, number * samples + row, 0) is None
 
 
+@pytest.fixture(scope="module")
+def all_shapes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A directory with files of all shapes, and their paths."""
+    directory = tmp_path_factory.mktemp("shapes")
+    paths = []
+    for number, (samples, length) in enumerate(SHAPES):
+        paths += rows.written(("arrow", 2, samples, length), directory, str(number))
+    return directory, paths
+
+
 @requires_strace
 @pytest.mark.slow
-@pytest.mark.parametrize(("samples", "length"), SHAPES)
-def test_calls_are_those_of_the_library(tmp_path: Path, samples: int, length: int) -> None:
-    """The same reads one by one; or one mapping of the same length, and no read.
+def test_calls_are_those_of_the_library(all_shapes: tuple[Path, list[str]]) -> None:
+    """The same reads, one by one."""
+    directory, paths = all_shapes
+    wanted = [(("arrow", 2, *shape), str(n), range(2)) for n, shape in enumerate(SHAPES)]
+    real = rows.by_file(rows.real(MEMORY, directory, *paths))
+    assert rows.by_file(rows.ours("memory", directory, *wanted)) == real
+    assert real.keys() == set(paths)
+
+
+@requires_strace
+@pytest.mark.slow
+def test_mappings_are_those_of_the_library(all_shapes: tuple[Path, list[str]]) -> None:
+    """One mapping of the same length for each file, and no read.
 
     Python keeps a descriptor of its own for a mapping, which is closed with it.
     """
-    shape = ("arrow", 2, samples, length)
-    paths = rows.written(shape, tmp_path)
-    real = rows.by_file(rows.real(MEMORY, tmp_path, *paths))
-    assert rows.by_file(rows.ours("memory", tmp_path, (shape, "", range(2)))) == real
-    assert real.keys() == set(paths)
-    numbers = [number for first in (0, samples) for number in (first + samples - 1, first)]
-    mapped = rows.real(MAPPED, tmp_path, *paths)
-    found = rows.ours("hf", tmp_path, (shape, "", numbers))
+    directory, paths = all_shapes
+    wanted = []
+    for place, (samples, length) in enumerate(SHAPES):
+        numbers = [number for first in (0, samples) for number in (first + samples - 1, first)]
+        wanted.append((("arrow", 2, samples, length), str(place), numbers))
+    mapped = rows.real(MAPPED, directory, *paths)
+    found = rows.ours("hf", directory, *wanted)
     assert rows.by_file(found, "close") == rows.by_file(mapped, "close")
     assert found.count("read") == found.count("pread") == 0
     assert {step.detail for step in found.of("mmap")} == {"MAP_PRIVATE"}

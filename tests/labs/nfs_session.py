@@ -36,7 +36,7 @@ READ = ("-w", "checkpoint-load", "--set", "ranks=2", "--set", "scale=3e-4", "--c
 WIRE_MBIT = 40
 #: Where the second disk of the machine is mounted, and what reads it for more than a minute.
 SLOW = Path("/run/slow")
-LONG = (*("-w", "load-imagenet", "--set", "files=560", "--set", "workers=2", "--set", "batch=8"),
+LONG = (*("-w", "load-imagenet", "--set", "files=560", "--set", "workers=6", "--set", "batch=8"),
         *("--repeats", "3", "--cache", "cold", "--json"))  # fmt: skip
 _COMMAND = (sys.executable, "-m", "aibench")
 _LIMIT_S = 240

@@ -42,8 +42,8 @@ _OPTIONS = (
     "--v=0",
     "--dump-dom",
 )
-#: A window in which every plot of a long page is in sight, and so is drawn.
-_TALL = "--window-size=1280,24000"  # fmt: skip
+#: A window in which every plot of a long page is in sight, and so is drawn; of few dots.
+_TALL = ("--window-size=1280,24000", "--force-device-scale-factor=0.25")
 
 
 class Seen:
@@ -84,7 +84,7 @@ def opened(text: str, folder: Path, profile: Path, *options: str) -> Seen:
     """The page after Chromium has run it; the browser's whole process group ends with it."""
     page = folder / "report.html"
     page.write_text(text, encoding="utf-8")
-    window = () if any(o.startswith("--window-size") for o in options) else (_TALL,)
+    window = () if any(o.startswith("--window-size") for o in options) else _TALL
     command = [
         str(CHROMIUM),
         *_OPTIONS,

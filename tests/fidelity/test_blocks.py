@@ -28,6 +28,7 @@ def blocks_of(size: int, directory: Path) -> Iterator[Path]:
 
 
 @pytest.mark.mounts
+@pytest.mark.slow
 @lab.requires_mounts
 @requires_strace
 @pytest.mark.parametrize("size", [131_072, 2**20])

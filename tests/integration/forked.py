@@ -17,6 +17,9 @@ from importlib import import_module
 from pathlib import Path
 
 from aibench import cli
+from aibench.cli.chosen import chosen_claims
+from aibench.definition.references import shipped_references
+from aibench.definition.workloads import shipped_workloads
 
 #: What most commands load only when they are called, and when a run is judged and reported.
 for _name in (
@@ -25,6 +28,10 @@ for _name in (
     *("formats.plain", "reporters.terminal", "reporters.html", "reporters.console"),
 ):
     import_module(f"aibench.{_name}")
+# Schemas are built when something is first read.
+chosen_claims(())
+shipped_references()
+shipped_workloads()
 _FORK = multiprocessing.get_context("fork")
 _FIRST = 3
 """The first file descriptor behind the standard streams."""

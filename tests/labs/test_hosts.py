@@ -7,7 +7,7 @@ import pytest
 from tests.labs import hosts, memory
 from tests.labs.tools import tool, unless
 
-pytestmark = [pytest.mark.mounts, unless(hosts.missing())]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow, unless(hosts.missing())]
 
 
 def test_each_host_is_its_own() -> None:

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from aibench.metrics import rate
 from aibench.model import Ceiling, Measurement, Phase
 
-ROUGH_NS = 50_000_000
-"""A first look. Workers that have just been forked are still slow then: of nine kinds of phase,
-eight times each on two cores, most came to 84 to 105 % of what they do in 0.3 s, listing
-directories to 73 %. Their scatter was the same at 30, 50, 100, 150 and 300 ms."""
+ROUGH_NS = 30_000_000
+"""A first look. Workers that have just been forked are slow: of nine kinds of phase, eight times
+each on two cores, it came to 77 to 102 % of what they do in 0.3 s; fio's jobs to 55 to 129 %.
+The scatter was the same at 30, 50, 100, 150 and 300 ms."""
 FINE_NS = 300_000_000
 """A second look, in which those first moments are a small part."""
 NEAR = 2.0
-"""Below this ceiling over measured rate the second look is taken. A rough ceiling that is a
-quarter too low may seem to be near where `metrics.CLIENT_BOUND_BELOW` is not reached, but
-not the other way round."""
+"""Below this ceiling over measured rate the second look is taken. Where the first is too low it is
+taken in vain; where it is too high, by less than a half, nothing slips through that comes within
+`metrics.CLIENT_BOUND_BELOW` of the real ceiling."""
 
 #: Finds the ceiling of a phase in so many nanoseconds; None where it can't be told.
 Find = Callable[[Phase, int], Ceiling | None]

@@ -126,14 +126,14 @@ def both() -> dict[str, Any]:
     """Two clients that run on the same directory, the second when the first is in the middle."""
     if CLIENT == 1:
         meet("begun")
-        found = run("second", *SMALL, "--repeats", "1")
+        found = {"refused": run("refused", *SMALL, "--repeats", "1")}
         meet("ended")
         return found
-    first = Begun(*SMALL, "--repeats", "1000", "--results", f"{sys.argv[1]}/first")
+    first = Begun(*SMALL, "--repeats", "1000", "--results", f"{sys.argv[1]}/stopped")
     meet("begun")
     meet("ended")
     first.process.terminate()
-    return {"first": first.process.wait(timeout=60)}
+    return {"stopped": first.process.wait(timeout=60)}
 
 
 def late() -> dict[str, Any]:
@@ -156,6 +156,11 @@ def late() -> dict[str, Any]:
     meet("cleaned")
     found["again"] = run("late-again", *SMALL, "--repeats", "1")
     return found
+
+
+def clients() -> dict[str, Any]:
+    """Two clients that take turns, and then both at once."""
+    return late() | both()
 
 
 def counted() -> dict[str, Any]:
@@ -216,6 +221,6 @@ def refuted() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sessions = (whole, hang, removed, both, late, counted, limited, slots, refuted)
+    sessions = (whole, hang, removed, late, clients, counted, limited, slots, refuted)
     session = {each.__name__: each for each in sessions}[sys.argv[2]]
     sys.stdout.write(json.dumps(session()) + "\n")

@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, {str(nfs.ROOT)!r})
 from aibench.probes import cache, delivered, mounts
+from tests.integration.forked import forked
 
 SIZE = 8 * 2**20
 home, results = Path("/run/home"), sys.argv[1]
@@ -65,8 +66,9 @@ def volume():
 
 def aibench(name):
     words = {list(LOAD)!r} + ["--repeats", "2", "--cache", "cold", "--results", results + name]
-    words = [sys.executable, "-m", "aibench", "run", os.environ["AIBENCH_LAB_MOUNT"], *words]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    words = ["run", os.environ["AIBENCH_LAB_MOUNT"], *words]
+    code, _, err = forked(words, os.environ, None, 100, set())
+    assert code == 0, err
 
 
 found = {{"volume": volume()}}

@@ -89,6 +89,7 @@ def test_cut_short() -> None:
     assert 0 < copied(done) < 150 * MIB
 
 
+@pytest.mark.alone
 @unless("" if shutil.which("fincore") else "This needs fincore (package util-linux).")
 @unless(limits.missing_memory())
 def test_page_cache() -> None:

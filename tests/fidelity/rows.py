@@ -39,6 +39,21 @@ def written(shape: Shape, directory: Path, place: str = "") -> list[str]:
     return [str(path) for path in sorted(data.glob("d*/f*"))]
 
 
+def all_written(form: str, shapes: Sequence[tuple[int, int]], directory: Path) -> list[str]:
+    """Write two files of each shape (samples of a file, their length) by number; their paths."""
+    paths = []
+    for number, (samples, length) in enumerate(shapes):
+        paths += written((form, 2, samples, length), directory, str(number))
+    return paths
+
+
+def all_files(
+    form: str, shapes: Sequence[tuple[int, int]]
+) -> list[tuple[Shape, str, Sequence[int]]]:
+    """What `ours` is to read of `all_written`: both files of each shape, whole."""
+    return [((form, 2, *shape), str(number), range(2)) for number, shape in enumerate(shapes)]
+
+
 def ours(reader: str, directory: Path, *wanted: tuple[Shape, str, Sequence[int]]) -> Mix:
     """The calls of our reader on what `written` wrote there, for these samples or files of each."""
     asked = [(shape, str(directory / "data" / place), list(n)) for shape, place, n in wanted]

@@ -51,10 +51,7 @@ def test_the_library_reads_our_files(tmp_path: Path, samples: int, length: int) 
 def all_shapes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A directory with files of all shapes, and their paths."""
     directory = tmp_path_factory.mktemp("shapes")
-    paths = []
-    for number, (samples, length) in enumerate(SHAPES):
-        paths += rows.written(("arrow", 2, samples, length), directory, str(number))
-    return directory, paths
+    return directory, rows.all_written("arrow", SHAPES, directory)
 
 
 @requires_strace
@@ -62,7 +59,7 @@ def all_shapes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str
 def test_calls_are_those_of_the_library(all_shapes: tuple[Path, list[str]]) -> None:
     """The same reads, one by one."""
     directory, paths = all_shapes
-    wanted = [(("arrow", 2, *shape), str(n), range(2)) for n, shape in enumerate(SHAPES)]
+    wanted = rows.all_files("arrow", SHAPES)
     real = rows.by_file(rows.real(MEMORY, directory, *paths))
     assert rows.by_file(rows.ours("memory", directory, *wanted)) == real
     assert real.keys() == set(paths)

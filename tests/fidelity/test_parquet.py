@@ -73,10 +73,7 @@ def test_the_library_reads_our_files(tmp_path: Path, samples: int, length: int) 
 def all_shapes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A directory with files of all shapes, and their paths."""
     directory = tmp_path_factory.mktemp("shapes")
-    paths = []
-    for number, (samples, length) in enumerate(SHAPES):
-        paths += rows.written(("parquet", 2, samples, length), directory, str(number))
-    return directory, paths
+    return directory, rows.all_written("parquet", SHAPES, directory)
 
 
 @requires_strace
@@ -90,7 +87,7 @@ def test_calls_are_those_of_the_library(all_shapes: tuple[Path, list[str]], read
     own for it, which is closed with it.
     """
     directory, paths = all_shapes
-    wanted = [(("parquet", 2, *shape), str(n), range(2)) for n, shape in enumerate(SHAPES)]
+    wanted = rows.all_files("parquet", SHAPES)
     without = ("close",) if reader == "mmap" else ()
     real = rows.by_file(rows.real(PROGRAMS[reader], directory, *paths), *without)
     ours = rows.by_file(rows.ours(reader, directory, *wanted), *without)

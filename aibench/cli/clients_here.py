@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from aibench.ceilings import FINE_NS
 from aibench.clients import Ceiling, Client, Link, Task
 from aibench.clients.rig import ASSUMED_OPERATIONS
 from aibench.definition.workloads import WorkloadFile, shipped_workloads
@@ -34,7 +35,6 @@ _FIRST = ("load-imagenet", "train-segmentation-3d", "ingest", "serve-start")
 _BLOCKS = frozenset({Operation.READ_BLOCKS, Operation.WRITE_BLOCKS})
 #: From so many bytes an operation on links are the limit, long before processors are.
 _LARGE = 128 * 2**10
-_CALIBRATION_NS = 300_000_000
 _MEGABIT = 10**6 // 8
 
 
@@ -165,12 +165,12 @@ def _calibrated(phase: Phase) -> float | None:
         site = Site(root=directory, target=mounts.describe(directory), seed=_SEED, host="")
         try:
             if phase.operation not in _BLOCKS:
-                unhindered = replace(phase, runtime_ns=_CALIBRATION_NS, rate=0.0)
+                unhindered = replace(phase, runtime_ns=FINE_NS, rate=0.0)
                 measured = NullEngine().run(unhindered, site, lambda *_: None)
             elif (fio := FioEngine()).version() is None:
                 return None
             else:
-                measured = fio.ceiling(phase, site, _CALIBRATION_NS)
+                measured = fio.ceiling(phase, site, FINE_NS)
         except RunFailed:
             return None
     if not (measured.operations and measured.elapsed_ns):

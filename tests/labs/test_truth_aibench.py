@@ -80,6 +80,8 @@ def test_latencies(tmp_path: Path) -> None:
         "fsync": truths.median_ns(by_phase["checkpoint-save", "save"], "fsync_latency"),
     }
     assert found == pytest.approx({name: ms * 1e6 for name, ms in DELAY_MS.items()}, rel=0.05)
+    opens = by_phase["load-4k", "epoch"].measurement.histograms["open"]
+    assert opens.total_ns / opens.count == pytest.approx(DELAY_MS["open"] * 1e6, rel=0.1)
 
 
 @pytest.mark.paced

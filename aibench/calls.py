@@ -13,11 +13,12 @@ import struct
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, cast
 
 from aibench.aio import pread_each
+from aibench.reading import Compiled, ReadFiles, compiled_reading, reading_by
 
 Function = Callable[..., Any]
 
@@ -36,6 +37,10 @@ class Calls:
     ``touch`` (mapping, offset, length) reads a byte of each of its pages there, as a program that
     uses them does, and ``unmap`` ends it. ``lock`` (descriptor, whether to hold it) waits for a
     lock on an open file, or lets go of it.
+
+    ``read_files`` reads many files whole (`reading.ReadFiles`), by the calls that are here: as
+    ``compiled``, where that stands for exactly these, else by calling them one by one. Who
+    replaces one of them need not think of it.
     """
 
     clock: Callable[[], int]
@@ -68,6 +73,14 @@ class Calls:
     link: Function
     unlink: Function
     rmdir: Function
+    compiled: Compiled | None = None
+    read_files: ReadFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = (self.clock, self.open, self.fstat, self.readv, self.close)
+        compiled = self.compiled if self.compiled and self.compiled.calls == own else None
+        found = compiled.read_files if compiled else reading_by(*own)
+        object.__setattr__(self, "read_files", found)
 
 
 _LIBC = ctypes.CDLL(None)
@@ -176,4 +189,5 @@ def real_calls() -> Calls:
         link=os.link,
         unlink=os.unlink,
         rmdir=os.rmdir,
+        compiled=compiled_reading(),
     )

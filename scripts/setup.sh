@@ -55,10 +55,12 @@ make_environment() {
 }
 
 # set_up EXTRAS [PIP OPTION...]: EXTRAS is empty or such as "[dev]". An environment that works is
-# kept and added to; one that was made for another place or is broken is made anew.
+# kept and added to; one that was made for another place or is broken is made anew. The stamp has
+# what was installed of these very sources: what else was compiled before lies there no more.
 set_up() {
-  local wanted stamp=.venv/.aibench-installed
-  wanted="$(cksum <pyproject.toml) $1"
+  local sources wanted stamp=.venv/.aibench-installed
+  sources=$(cat pyproject.toml hatch_build.py aibench/_reading.c | cksum)
+  wanted="$sources $1"
   if ! .venv/bin/python -m pip --version 2>/dev/null | grep -qF "from $PWD/.venv/"; then
     make_environment
   fi
@@ -66,5 +68,6 @@ set_up() {
   say "installing aibench and what it needs into .venv"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
     --editable ".$1" "${@:2}" </dev/null || { say "pip could not install aibench (see above)"; exit 2; }
-  printf '%s\n' "$wanted" >>"$stamp"
+  { grep -F "$sources " "$stamp" 2>/dev/null || true; printf '%s\n' "$wanted"; } >"$stamp.new"
+  mv "$stamp.new" "$stamp"
 }

@@ -13,13 +13,14 @@ from functools import lru_cache, partial
 from typing import Any
 
 from aibench import __version__
-from aibench.calls import Calls, burn, wait_until
+from aibench.calls import Calls, Function, burn, wait_until
 from aibench.engine import Report, Site
 from aibench.engines.pooled import measure
 from aibench.formats.draws import size_salt
 from aibench.formats.files import size_of, sizes_of_classes
 from aibench.formats.mixing import mix_one
 from aibench.model import Measurement, Operation, Phase, Population, Target
+from aibench.reading import LIBRARY, Compiled, with_loops
 from aibench.workers.loops import LOOPS
 
 _MASK = 2**64 - 1
@@ -157,6 +158,22 @@ def _all_at_once(_fd: int, _memory: memoryview, size: int, offsets: list[int]) -
     return size * len(offsets)
 
 
+def _dry(clock: Function, open_: Function, *others: Function) -> Compiled | None:
+    """The compiled loop that makes none of these calls, where there is one."""
+    if (library := LIBRARY) is None:
+        return None
+    _fstat, readv, _close = others
+
+    def dry_files(*arguments: Any) -> tuple[int, int, int]:
+        place, fd, count = library.dry_files(*arguments)
+        if fd >= 0:  # it is larger than the buffer, and read on by the calls
+            root, _flags, _look, names, _sizes, into, *_rest = arguments
+            readv(open_(names[place], dir_fd=root), into[:1])
+        return place, fd, count
+
+    return Compiled(dry_files, (clock, open_, *others))
+
+
 def _instant_calls(population: Population, beside: Population | None = None) -> Calls:
     """Calls that take no time and do nothing, under the real clock; to wait and to burn is real."""
     lookups = [_size_lookup(each) for each in (population, beside) if each]
@@ -195,6 +212,7 @@ def _instant_calls(population: Population, beside: Population | None = None) -> 
 
     return Calls(
         clock=time.perf_counter_ns, wait=wait_until, burn=burn, begin=nothing, open=open_,
+        compiled=_dry(time.perf_counter_ns, open_, nothing, readv, nothing),
         readv=readv, write=write,
         pread=pread, pread_each=_all_at_once, lseek=lseek, touch=nothing,
         map=nothing, unmap=nothing, isatty=nothing,
@@ -215,7 +233,7 @@ class NullEngine:
 
     def version(self) -> str | None:
         """The version of aibench, whose harness this measures."""
-        return __version__
+        return with_loops(__version__)
 
     def refusal(self, phase: Phase, target: Target) -> str | None:
         """Why this engine can't do ``phase``: only what no loop of ours does."""

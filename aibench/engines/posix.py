@@ -7,6 +7,7 @@ from aibench.calls import real_calls
 from aibench.engine import Report, Site
 from aibench.engines.pooled import measure
 from aibench.model import WRITES, CachePolicy, Measurement, Operation, Phase, Target
+from aibench.reading import with_loops
 from aibench.workers.log import CAPACITY
 from aibench.workers.loops import LOOPS
 
@@ -45,8 +46,8 @@ class PosixEngine:
     name = "posix"
 
     def version(self) -> str | None:
-        """The Python that makes the system calls."""
-        return f"{platform.python_implementation()} {platform.python_version()}"
+        """The Python that makes the system calls, and whether loops were compiled."""
+        return with_loops(f"{platform.python_implementation()} {platform.python_version()}")
 
     def refusal(self, phase: Phase, target: Target) -> str | None:
         """Why this engine can't do ``phase``: it has no queue depth, and O_DIRECT not for all."""

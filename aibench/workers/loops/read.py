@@ -1,7 +1,7 @@
 """Reads files whole: open, [fstat], read, close."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 import numpy as np
@@ -11,7 +11,7 @@ from aibench.calls import Calls
 from aibench.formats.files import paths_of, sizes_of
 from aibench.model import Operation, Phase
 from aibench.workers.job import Job, Outcome, Prepare, Progress, Run
-from aibench.workers.log import CAPACITY, Log
+from aibench.workers.log import Log
 from aibench.workers.loops.common import (
     TELL_NS,
     aligned_view,
@@ -28,7 +28,8 @@ from aibench.workers.share import chunks_of, dealt, epoch_seed, part_of, rounds_
 
 #: The readers of plain files that this loop is: the shortest way to read them.
 _OWN = ("lean", "stat")
-_NUMBERS = list(range(CAPACITY))
+#: The paths and the sizes of some files.
+_Chunk = tuple[list[bytes], NDArray[np.int64]]
 
 
 def _chunks(job: Job, slot: int) -> Iterator[NDArray[np.int64]]:
@@ -47,7 +48,7 @@ def _chunks(job: Job, slot: int) -> Iterator[NDArray[np.int64]]:
         yield from dealt(phase, epoch_seed(job.seed, epoch), slot)
 
 
-def _named(job: Job, slot: int) -> Iterator[tuple[list[bytes], NDArray[np.int64]]]:
+def _named(job: Job, slot: int) -> Iterator[_Chunk]:
     """The paths and the sizes of what this slot reads, chunk after chunk."""
     population = job.phase.population
     for indices in _chunks(job, slot):
@@ -104,69 +105,85 @@ def _other(phase: Phase) -> Prepare | None:
     return prepare_samples if not plain or phase.rate else None
 
 
-def prepare_read(  # noqa: PLR0915 - the hot loop stays in one place
-    job: Job, slot: int, progress: Progress
-) -> Run:
+class _Plain:
+    """Reads this slot's files whole, chunk after chunk, and tells how far it has come."""
+
+    def __init__(self, job: Job, calls: Calls, progress: Progress) -> None:
+        phase = job.phase
+        self._root = open_directory(calls, job)
+        self._log = Log("open", "read", "close")
+        self._long = _Long(job, calls, self._log, progress)
+        self._into = (self._long.buffers[0], *self._log.stamps)
+        self._flags = os.O_RDONLY | os.O_CLOEXEC | direct_flag(phase)
+        self._look = phase.reader == "stat"
+        self._batch = phase.batch if phase.operation is Operation.READ_FILES else 1
+        self._job, self._calls = job, calls
+        self._cells, self._base = progress
+        self._deadline = self._last = self._done = self._total = 0
+
+    def run(self, chunks: Iterable[_Chunk], slot: int, start_ns: int) -> Outcome:
+        """Read ``chunks``, as far as the phase has time."""
+        self._calls.begin(start_ns)
+        self._deadline = deadline_of(self._job.phase, start_ns)
+        self._long.start_ns = start_ns
+        began = self._last = self._calls.clock()
+        for names, sizes in chunks:
+            read = sizes[: self._read(names, sizes)]
+            self._tell(read)
+            self._done += len(read)
+            self._total += int(read.sum())
+            self._log.flush(self._long.uncounted(read), start_ns, self._batch)
+            if self._last >= self._deadline:
+                break
+        return Outcome(
+            slot=slot, operations=self._done, bytes=self._total, start_ns=began, end_ns=self._last,
+            histograms=self._log.histograms(), intervals=self._log.intervals,
+        )  # fmt: skip
+
+    def _read(self, names: list[bytes], sizes: NDArray[np.int64]) -> int:
+        """Read the files of one chunk; how many were read when it was done, or time was up."""
+        k, expected, closed = 0, sizes.tolist(), self._log.stamps[-1]
+        alarm = min(self._deadline, self._last + TELL_NS)
+        while k < len(names):
+            try:
+                k, fd, count = self._calls.read_files(
+                    self._root, self._flags, self._look, names, expected, self._into, k, alarm
+                )
+            except OSError as error:
+                raise blame(error, self._job, error.filename) from error
+            if fd >= 0:
+                self._finish(fd, k, names[k], count, expected[k])
+                k += 1
+            self._last = closed[k - 1]
+            if self._last >= alarm:
+                if self._last >= self._deadline:
+                    break
+                self._tell(sizes[:k])
+                alarm = min(self._deadline, self._last + TELL_NS)
+        return k
+
+    def _finish(self, fd: int, k: int, name: bytes, count: int, expected: int) -> None:
+        """Read on and close the ``k``-th file of the chunk, which came short."""
+        _, _, got, closed = self._log.stamps
+        try:
+            self._long.rest(fd, k, name, count, expected)
+            got[k] = self._calls.clock()
+            self._calls.close(fd)
+            closed[k] = self._calls.clock()
+        except OSError as error:
+            raise blame(error, self._job, name) from error
+
+    def _tell(self, read: NDArray[np.int64]) -> None:
+        """Tell that of this chunk files of these sizes were read."""
+        self._cells[self._base] = self._done + len(read)
+        self._cells[self._base + 1] = self._total + int(read.sum())
+
+
+def prepare_read(job: Job, slot: int, progress: Progress) -> Run:
     """Make the loop ready that reads this slot's files whole, one after the other."""
     if (other := _other(job.phase)) is not None:
         return other(job, slot, progress)
-    calls = job.calls()
-    phase = job.phase
-    root = open_directory(calls, job)
-    log = Log("open", "read", "close")
-    long = _Long(job, calls, log, progress)
-    buffers = long.buffers
-    batch = phase.batch if phase.operation is Operation.READ_FILES else 1
-    cells, base = progress
+    plain = _Plain(job, job.calls(), progress)
     following = _named(job, slot)
     first = tuple(islice(following, 1))  # before the start, where nothing is timed
-
-    def run(start_ns: int) -> Outcome:
-        flags = os.O_RDONLY | os.O_CLOEXEC | direct_flag(phase)
-        deadline = deadline_of(phase, start_ns)
-        clock, open_, readv, close = calls.clock, calls.open, calls.readv, calls.close
-        look = calls.fstat if phase.reader == "stat" else bool  # bool: next to no time
-        opening, opened, got, closed = log.stamps
-        calls.begin(start_ns)
-        long.start_ns = start_ns
-        began = t3 = clock()
-        done = total = 0
-        for names, sizes in chain(first, following):
-            alarm = min(deadline, t3 + TELL_NS)
-            k = 0
-            try:
-                for k, name, expected in zip(_NUMBERS, names, sizes.tolist()):  # noqa: B905
-                    t0 = clock()
-                    fd = open_(name, flags, dir_fd=root)
-                    look(fd)
-                    t1 = clock()
-                    count = readv(fd, buffers)
-                    if count != expected:
-                        long.rest(fd, k, name, count, expected)
-                    t2 = clock()
-                    close(fd)
-                    t3 = clock()
-                    opening[k] = t0
-                    opened[k] = t1
-                    got[k] = t2
-                    closed[k] = t3
-                    if t3 >= alarm:
-                        cells[base] = done + k + 1
-                        cells[base + 1] = total + int(sizes[: k + 1].sum())
-                        if t3 >= deadline:
-                            break
-                        alarm = min(deadline, t3 + TELL_NS)
-            except OSError as error:
-                raise blame(error, job, names[k]) from error
-            done += k + 1
-            total += int(sizes[: k + 1].sum())
-            cells[base], cells[base + 1] = done, total
-            log.flush(long.uncounted(sizes[: k + 1]), start_ns, batch)
-            if t3 >= deadline:
-                break
-        return Outcome(
-            slot=slot, operations=done, bytes=total, start_ns=began, end_ns=t3,
-            histograms=log.histograms(), intervals=log.intervals,
-        )  # fmt: skip
-
-    return run
+    return lambda start_ns: plain.run(chain(first, following), slot, start_ns)

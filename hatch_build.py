@@ -9,7 +9,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import BaseError
+from setuptools.errors import BaseError, CCompilerError
 
 _SOURCE = "aibench/_reading.c"
 _LIBRARY = "aibench/_reading.abi3.so"
@@ -27,7 +27,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         self._place = tempfile.TemporaryDirectory()
         try:
             built = _compiled(top / _SOURCE, Path(self._place.name))
-        except (BaseError, OSError) as error:
+        except (BaseError, CCompilerError, OSError) as error:
             self.app.display_warning(
                 f"aibench: reading is not compiled, and costs more CPU time: {error}"
             )

@@ -183,7 +183,7 @@ static PyObject *read_all(Stretch *s, PyObject *names, PyObject *sizes, Py_ssize
 static int holds(const Py_buffer *view, Py_ssize_t count) {
     int integers = view->itemsize == 8 && view->format && strlen(view->format) == 1 &&
                    strchr("lq", *view->format);
-    return integers && (uintptr_t)view->buf % 8 == 0 && view->len / 8 >= count;
+    return count == 0 || (integers && (uintptr_t)view->buf % 8 == 0 && view->len / 8 >= count);
 }
 
 static PyObject *read_with(Stretch *s, PyObject *args) {

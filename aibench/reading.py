@@ -8,6 +8,7 @@ import posix
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -100,12 +101,14 @@ def reading_by(
 def _library() -> tuple[ModuleType | None, str]:
     """What was compiled, or why it is not to be had."""
     try:
-        from aibench import _reading
+        found = import_module("aibench._reading")
+    except ModuleNotFoundError:
+        return None, "nothing was compiled when aibench was installed"
     except ImportError as error:
         return None, str(error)
-    if getattr(_reading, "PROMISE", None) != PROMISE:
-        return None, f"{_reading.__file__} was built from another source"
-    return _reading, ""
+    if getattr(found, "PROMISE", None) != PROMISE:
+        return None, f"{found.__file__} was built from another source"
+    return found, ""
 
 
 #: What was compiled when aibench was installed, and why that is not there where it is None.

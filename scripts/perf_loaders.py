@@ -19,6 +19,7 @@ from aibench.generators.accelerators import PRESETS
 from aibench.generators.kind import Request
 from aibench.model import Operation, Order, Phase, Population, Sizes
 from aibench.probes import mounts
+from aibench.reading import LOOPS
 
 #: A title, our side and the other side; each side gives a rate.
 Comparison = tuple[str, Callable[[], float], Callable[[], float]]
@@ -71,6 +72,7 @@ def loader(_root: Path) -> Iterator[Comparison]:
 
     They are so many that starting the workers is a small part for both: 20 ms of CPU time here.
     """
+    print(f"loops over plain files here: {LOOPS}")
     if find_spec("torch") is None:
         print("loader: left out, torch is not installed (pip install 'aibench[torch]')")
         return

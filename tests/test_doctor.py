@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aibench.doctor import Check, client, examine, mount, network, noise, target
+from aibench.doctor import Check, client, examine, mount, network, noise, target, tools
 from aibench.model import Environment
 from tests import build, lab
 from tests.engines.tracing import requires_strace
@@ -146,7 +146,7 @@ def test_missing_directory(tmp_path: Path) -> None:
     assert "does not exist" in found["target"].found
     assert set(found) == {
         *("target", "cpu", "cpu speed", "control group", "memory", "delayed writes", "eviction"),
-        *("clock", "other work", "stolen time", "swap", "pressure", "fio"),
+        *("clock", "other work", "stolen time", "swap", "pressure", "fio", "loops"),
     }
 
 
@@ -176,6 +176,14 @@ def test_mount_options() -> None:
     meaning = "noatime: reading writes no access times; "
     meaning += "nconnect=8: that many connections carry the traffic"
     assert (check.status, check.advice) == ("ok", meaning)
+
+
+def test_loops() -> None:
+    """Where nothing was compiled the reason is told, and what mends it."""
+    assert tools.loops("").status == "ok"
+    check = tools.loops("it can't be loaded")
+    assert (check.status, "it can't be loaded" in check.found) == ("warning", True)
+    assert "install aibench again" in check.advice
 
 
 def test_without_fio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 import aibench
+from aibench import reading
 from aibench.model import Environment, Target
 from aibench.probes import activity, cards, clock, drives, groups, heat, links, resources, sysfs
 
@@ -77,6 +78,7 @@ def metadata(version: str, root: str = "/") -> dict[str, Fact]:
         "architecture": platform.machine(),
         "python": platform.python_version(),
         "aibench": version,
+        "loops": reading.LOOPS,
         "boot_id": sysfs.text(f"{root}/proc/sys/kernel/random/boot_id"),
         "uptime_s": _number(f"{root}/proc/uptime", 0),
         "load_1min": _number(f"{root}/proc/loadavg", 0),

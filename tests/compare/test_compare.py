@@ -118,6 +118,11 @@ def other_cache(which: Entrant) -> Entrant:
         (lambda e: changed(e, launch=build.launch()), "client", "hosts is 1 and 2"),
         (lambda e: changed(e, aibench_version="0.2.0"), "harness", "aibench is 0.1 and 0.2"),
         (lambda e: changed(e, engines={"posix": "9"}), "engine", "posix is 0.1.0 and 9"),
+        (
+            lambda e: changed(e, engines={"posix": "0.1.0, compiled loops"}),
+            "engine",
+            "posix is 0.1.0 and 0.1.0, compiled loops",
+        ),
         (other_cache, "cache", "state is cold and warm"),
     ],
 )

@@ -4,16 +4,20 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from aibench.calls import Calls, real_calls
+from aibench.engines.null import _instant_calls
 from aibench.engines.pooled import measure
 from aibench.errors import TargetFailed
 from aibench.formats.files import path_of, total_bytes
-from aibench.model import Operation, Order, Sizes
+from aibench.model import Operation, Order, Population, Sizes
+from aibench.workers.job import Job, Progress
+from aibench.workers.loops.read import prepare_read
 from tests import build
 from tests.engines.files import population, run, site, write
 
@@ -61,17 +65,79 @@ def test_an_epoch_reads_each_file_once(tmp_path: Path) -> None:
     assert sorted(epoch(tmp_path, 1, processes=2, threads=2, batch=4)) == names
 
 
+def in_python() -> Calls:
+    """Real calls of which the loop in Python makes every one."""
+    return replace(real_calls(), compiled=None)
+
+
+def instant(files: Population, **changes: Any) -> Calls:
+    """The calls of the null engine."""
+    return replace(_instant_calls(files), **changes)
+
+
+@pytest.mark.parametrize("reader", ["lean", "stat"])
 @pytest.mark.parametrize("io_size", [4096, 65_536, MIB])
 @pytest.mark.parametrize("operation", [Operation.READ_FILES, Operation.LOAD_SHARDS])
-def test_all_bytes_are_read(tmp_path: Path, operation: Operation, io_size: int) -> None:
-    """Files smaller and larger than the buffer are read to their end, and counted by the byte."""
+def test_all_bytes_are_read(
+    tmp_path: Path, operation: Operation, io_size: int, reader: str
+) -> None:
+    """Files smaller and larger than the buffer are read to their end, and counted by the byte.
+
+    So it is compiled and in Python, and by the null engine.
+    """
     files = population()
     write(tmp_path, files)
-    phase = build.phase(operation=operation, population=files, io_size=io_size, threads=2)
-    measured = run(phase, tmp_path)
-    assert (measured.operations, measured.bytes) == (50, total_bytes(files))
-    assert measured.series is not None
-    assert sum(measured.series.bytes) == total_bytes(files)
+    phase = build.phase(
+        operation=operation, population=files, io_size=io_size, reader=reader, threads=2
+    )
+    null = partial(instant, files)
+    for calls in (real_calls, in_python, null, partial(null, compiled=None)):
+        measured = measure(phase, site(tmp_path), lambda *_: None, calls)
+        assert (measured.operations, measured.bytes) == (50, total_bytes(files))
+        counts = [measured.histograms[kind].count for kind in ("whole", "open", "read", "close")]
+        assert counts == [50] * 4
+        assert measured.series is not None
+        assert sum(measured.series.bytes) == total_bytes(files)
+
+
+class Noted(list[int]):
+    """Cells that note what is stored in the first of them."""
+
+    def __init__(self) -> None:
+        super().__init__([0, 0])
+        self.told: list[int] = []
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        super().__setitem__(place, value)
+        if place == 0:
+            self.told.append(value)
+
+
+@pytest.mark.parametrize("calls", [real_calls, in_python])
+def test_progress_is_told_in_the_middle(
+    tmp_path: Path, calls: Callable[[], Calls], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a file takes as long as progress may wait, it is told after each file."""
+    monkeypatch.setattr("aibench.workers.loops.read.TELL_NS", 0)
+    files, cells = population(), Noted()
+    directory = write(tmp_path, files)
+    phase = build.phase(population=files, processes=1, io_size=MIB)
+    job = Job(phase=phase, directory=str(directory), seed=1, calls=calls)
+    outcome = prepare_read(job, 0, Progress(cast("memoryview", cells), 0))(time.perf_counter_ns())
+    assert cells.told == [*range(1, 51), 50]
+    assert (outcome.operations, outcome.bytes) == tuple(cells) == (50, total_bytes(files))
+
+
+@pytest.mark.parametrize("calls", [real_calls, in_python])
+def test_time_ends_a_chunk_in_its_middle(tmp_path: Path, calls: Callable[[], Calls]) -> None:
+    """When time is up, what was read is counted, to the file that was being read then."""
+    files = population()
+    phase = build.phase(population=files, processes=1, io_size=MIB, runtime_ns=1)
+    job = Job(phase=phase, directory=str(write(tmp_path, files)), seed=1, calls=calls)
+    cells = memoryview(bytearray(16)).cast("q")
+    outcome = prepare_read(job, 0, Progress(cells, 0))(time.perf_counter_ns())
+    assert (outcome.operations, outcome.histograms["whole"].count, cells[0]) == (1, 1, 1)
+    assert outcome.bytes == cells[1]
 
 
 @pytest.mark.parametrize("change", [-1, 1, 5000, -(10**9)])

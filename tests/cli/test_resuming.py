@@ -171,7 +171,7 @@ CLIENT = Environment(key={"cpu": "one", "cores": 2}, metadata={"hostname": "here
 
 def at_home(**changes: Any) -> RunRecord:
     """A record of this client, of the engine null."""
-    return stopped(environment=CLIENT, engines={"null": __version__}, **changes)
+    return stopped(environment=CLIENT, engines={"null": str(NullEngine().version())}, **changes)
 
 
 def test_at_home() -> None:

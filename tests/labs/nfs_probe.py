@@ -18,7 +18,7 @@ MOUNT = Path(os.environ.get("AIBENCH_LAB_MOUNT", "."))
 EXPORT = Path(os.environ.get("AIBENCH_LAB_EXPORT", "."))
 COMMON = Path(os.environ.get("AIBENCH_LAB_COMMON", "."))
 CLIENT = int(os.environ.get("AIBENCH_LAB_CLIENT", "0"))
-SIZE = 48 * 2**20
+SIZE = 32 * 2**20
 
 
 def run(*words: str | Path) -> str:

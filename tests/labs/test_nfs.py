@@ -97,6 +97,7 @@ def test_counters(limited: tuple[str, Done]) -> None:
 
 
 @pytest.mark.paced
+@pytest.mark.xdist_group("remote")
 def test_remote_mount(remote: Done) -> None:
     """Over a wire, version, options and latency are as asked too."""
     fstype, source, options = remote.json["mountinfo"]
@@ -106,6 +107,7 @@ def test_remote_mount(remote: Done) -> None:
 
 
 @pytest.mark.paced
+@pytest.mark.xdist_group("remote")
 def test_remote_faults(remote: Done) -> None:
     """A server that is gone gives a soft mount EIO, one that hangs lets it wait; both return."""
     assert remote.json["stopped"] == {"before": "", "meanwhile": "EIO", "after": ""}

@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 
 from aibench.insight import why
-from aibench.model import Sample
 from tests.labs import nfs
 from tests.labs.nfs_session import WIRE_MBIT
-from tests.labs.test_nfs_aibench import Session
-from tests.labs.tools import requires_strace
+from tests.labs.test_nfs_aibench import Session, only
 
 LATENCY_MS = 5
 FILES = 20
@@ -106,67 +104,6 @@ def test_times(session: Any) -> None:
         mean_ms = each["round_trip_ns"] / each["operations"] / 1e6
         assert mean_ms >= LATENCY_MS
         assert each["execute_ns"] >= each["round_trip_ns"]
-
-
-@pytest.fixture(scope="module", params=["3", "4.2"])
-def counted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """Runs that load and save, with what the server and strace counted meanwhile."""
-    results = tmp_path_factory.mktemp("counted")
-    return Session(results, "counted", version=request.param, server="knfsd")
-
-
-def done(sample: Sample, name: str) -> int:
-    """How many operations of a type aibench says there were; reads of holes are reads."""
-    assert sample.nfs is not None
-    names = (name, "READ_PLUS") if name == "READ" else (name,)
-    found = [sample.nfs.operation(each) for each in names]
-    return sum(each.operations for each in found if each is not None)
-
-
-def only(session: Session, name: str) -> Sample:
-    """The one sample of a run that has to succeed."""
-    if name in session.found[0]:
-        assert session[name]["code"] == 0, session[name]["err"]
-    (sample,) = session.record(name).samples
-    return sample
-
-
-#: Around a phase aibench reads and writes some small files of its own: at most so many requests.
-ASIDE = 12
-
-
-@requires_strace
-def test_loading_agrees_with_server_and_system_calls(counted: Session) -> None:
-    """Files, opens and bytes are those of strace; READs, bytes and OPENs those of the server."""
-    sample = only(counted, "load")
-    client, server = counted["load"]["client"], counted["load"]["server"]
-    measured, figures = sample.measurement, sample.nfs
-    assert figures is not None
-    assert client["openat"] == measured.operations == measured.histograms["open"].count == 60
-    assert client["bytes"] == measured.bytes == figures.asked_bytes[0]
-    reads = server["READ"] + server.get("READ_PLUS", 0)
-    assert done(sample, "READ") <= reads <= done(sample, "READ") + ASIDE
-    assert measured.bytes <= figures.served_bytes[0] <= server["read_bytes"]
-    assert server["read_bytes"] == pytest.approx(measured.bytes, rel=0.02)
-    assert done(sample, "GETATTR") <= server["GETATTR"]
-    if counted.version == "4.2":
-        assert measured.operations <= done(sample, "OPEN") <= server["OPEN"]
-    else:
-        assert done(sample, "OPEN") == 0
-
-
-@requires_strace
-def test_saving_agrees_with_server_and_system_calls(counted: Session) -> None:
-    """Written bytes are those of strace and the server; so are WRITEs and what makes them last."""
-    sample = only(counted, "save")
-    client, server = counted["save"]["client"], counted["save"]["server"]
-    measured, figures = sample.measurement, sample.nfs
-    assert figures is not None
-    assert client["bytes"] == measured.bytes == figures.asked_bytes[1] == figures.served_bytes[1]
-    assert client["fsync"] == measured.histograms["fsync"].count
-    assert done(sample, "WRITE") <= server["WRITE"] <= done(sample, "WRITE") + ASIDE
-    assert done(sample, "COMMIT") <= server["COMMIT"] <= done(sample, "COMMIT") + ASIDE
-    assert server["written_bytes"] == pytest.approx(measured.bytes, rel=0.01)
 
 
 def limiter(session: Session, name: str) -> str:

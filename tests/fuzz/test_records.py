@@ -232,7 +232,7 @@ def test_any_change_is_shown_or_refused(honest: Lines, tmp_path: Path, data: st.
         try:
             for key in place[:-1]:
                 part = part[key]
-            part[place[-1]] = data.draw(VALUES)
+            part[place[-1]] = copy.deepcopy(data.draw(VALUES))
         except (KeyError, IndexError, TypeError):
             continue  # an earlier change took its place away
     path = saved(tmp_path, lines)

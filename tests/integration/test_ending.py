@@ -22,6 +22,7 @@ from tests.integration.command import (
     finished,
     workers,
 )
+from tests.labs.truths import ended
 
 pytestmark = pytest.mark.slow
 #: Generation, small files, a checkpoint and fio within a few seconds.
@@ -141,10 +142,12 @@ FIO = ("-w", "block", "--repeats", "1", "--set", "jobs=1", "--set", "file_size=1
 
 
 def measuring(stand: Stand) -> int | None:
-    """The process id of the fio that measures; not of the one that calibrates."""
+    """The process id of the fio that measures; not of one that calibrates, or tries an engine."""
     for line in stand.processes():
-        if "fio" in line.split()[1] and stand.paths():
-            return int(line.split()[0])
+        words = line.split()
+        with suppress(OSError):
+            if words[1] == "fio" and "ioengine=null" not in Path(words[-1]).read_text():
+                return int(words[0])
     return None
 
 
@@ -152,7 +155,7 @@ def measuring(stand: Stand) -> int | None:
 def with_fio(tmp_path: Path) -> Iterator[tuple[Stand, "subprocess.Popen[str]", int]]:
     """A stand, a run in the middle of its fio phase, and the process id of that fio."""
     stand = Stand(tmp_path)
-    with stand.start("run", stand.target, *FIO) as process:
+    with stand.start("run", stand.target, *FIO) as process, ended(process):
         assert eventually(lambda: measuring(stand))
         time.sleep(0.3)
         victim = measuring(stand)

@@ -69,7 +69,7 @@ class FioEngine:
         if phase.operation is Operation.WRITE_BLOCKS:
             self._lay_out(phase, site, ground.unfit_files(site.root, paths, size))
         ground.check_files(site.root, paths, size)
-        ioengine, depth, findings = job.io_engine(phase, tool.asynchronous(self._program))
+        ioengine, depth, findings = job.io_engine(phase, self._works)
         text = job.job_file(phase, _seed(site), ioengine, depth, slots) if slots else ""
         findings += _LATE if phase.rate else ()
         return self._measure(phase, site, text, report, findings)
@@ -79,10 +79,13 @@ class FioEngine:
 
         Its clock counts milliseconds.
         """
-        _, depth, _ = job.io_engine(phase, tool.asynchronous(self._program))
+        _, depth, _ = job.io_engine(phase, self._works)
         slots = slots_of(phase, site.meeting.place)
         text = job.ceiling_file(phase, _seed(site), depth, slots, runtime_ns) if slots else ""
         return self._measure(phase, site, text, _unheard, ())
+
+    def _works(self, ioengine: str) -> bool:
+        return tool.works(self._program, ioengine)
 
     def _measure(
         self, phase: Phase, site: Site, text: str, report: Report, findings: tuple[Finding, ...]

@@ -20,7 +20,7 @@ What they say, and why:
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from aibench.formats import files
 from aibench.model import CachePolicy, Finding, Operation, Order, Phase, SyncPolicy
@@ -54,8 +54,8 @@ def wraps(phase: Phase) -> bool:
     return phase.runtime_ns > 0 and (phase.cache is CachePolicy.DIRECT or warm_read)
 
 
-def io_engine(phase: Phase, usable: Sequence[str]) -> tuple[str, int, tuple[Finding, ...]]:
-    """The engine of fio for ``phase`` out of ``usable``, the depth that it keeps, and what to know.
+def io_engine(phase: Phase, works: Callable[[str], bool]) -> tuple[str, int, tuple[Finding, ...]]:
+    """The engine of fio for ``phase``, one that ``works``, the depth it keeps, and what to know.
 
     A depth of 1 is one system call at a time (``psync``), as in an application. ``libaio`` is
     for direct I/O only: it submits buffered requests one by one, whatever the depth.
@@ -64,7 +64,7 @@ def io_engine(phase: Phase, usable: Sequence[str]) -> tuple[str, int, tuple[Find
         return "psync", 1, ()
     direct = phase.cache is CachePolicy.DIRECT
     for name in ASYNCHRONOUS:
-        if name in usable and (direct or name != "libaio"):
+        if (direct or name != "libaio") and works(name):
             return name, phase.depth, ()
     known = "io_uring" if not direct else " or ".join(ASYNCHRONOUS)
     message = (

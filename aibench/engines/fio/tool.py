@@ -37,12 +37,17 @@ def _version(path: str) -> str | None:
     return said.removeprefix("fio-") if finished.status == 0 and said else None
 
 
-def asynchronous(program: str) -> tuple[str, ...]:
-    """The engines of `job.ASYNCHRONOUS` that this fio and this kernel have, by trying them."""
+def works(program: str, ioengine: str) -> bool:
+    """Whether this fio and this kernel have an engine, by trying it."""
+    return _works(_found(program), ioengine)
+
+
+def _found(program: str) -> str:
+    """Its path; WorkerFailed where it is not installed."""
     path = shutil.which(program)
     if path is None:
         raise WorkerFailed(INSTALL)
-    return tuple(name for name in job.ASYNCHRONOUS if _works(path, name))
+    return path
 
 
 @cache
@@ -77,6 +82,7 @@ def run(
                 f"fio made no progress for {patience.limit_s:g} s in phase {phase.name!r}"
             )
 
+    _found(program)
     splitter = Splitter(job.DIRECTIONS[phase.operation], note)
     with tempfile.TemporaryDirectory(prefix="aibench-fio-") as directory:
         path = os.path.join(directory, "job.fio")

@@ -25,7 +25,20 @@ from aibench.reading import LOOPS
 Comparison = tuple[str, Callable[[], float], Callable[[], float]]
 _SECOND = 10**9
 _BATCH, _WORKERS = 32, 2
-#: A DataLoader as anyone writes it; what it prints is samples per second of CPU time.
+#: How a data set reads a file: as anyone writes it, and with the calls of the reader `lean` alone.
+_READS = {
+    "open().read()": """
+        with open(self.paths[index], "rb") as file:
+            content = bytearray(file.read())
+""",
+    "os.readv": """
+        content = bytearray(self.size)
+        descriptor = os.open(self.paths[index], os.O_RDONLY)
+        os.readv(descriptor, [content])
+        os.close(descriptor)
+""",
+}
+#: A DataLoader of files of one size; what it prints is samples per second of CPU time.
 _LOADER = f"""
 import os, resource, sys
 import numpy, torch
@@ -34,11 +47,12 @@ from torch.utils.data import DataLoader
 class Files:
     def __init__(self, top):
         self.paths = [os.path.join(base, name) for base, _, names in os.walk(top) for name in names]
+        self.size = os.stat(self.paths[0]).st_size
     def __len__(self):
         return len(self.paths)
     def __getitem__(self, index):
-        with open(self.paths[index], "rb") as file:
-            return torch.from_numpy(numpy.frombuffer(bytearray(file.read()), dtype=numpy.uint8))
+        READ
+        return torch.from_numpy(numpy.frombuffer(content, dtype=numpy.uint8))
 
 def spent():
     both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -76,13 +90,16 @@ def loader(_root: Path) -> Iterator[Comparison]:
     if find_spec("torch") is None:
         print("loader: left out, torch is not installed (pip install 'aibench[torch]')")
         return
-    for size, count, readers in ((4096, 200_000, ("lean", "stat", "python")),
-                                 (110_000, 3000, ("stat", "python"))):  # fmt: skip
+    plain, bare = _READS
+    for size, count, pairs in (
+        (4096, 200_000, (("lean", plain), ("lean", bare), ("stat", plain), ("python", plain))),
+        (110_000, 3000, (("stat", plain), ("python", plain))),
+    ):
         root = Path(tempfile.mkdtemp(dir="/dev/shm", prefix="aibench-perf-"))
         try:
             files = _written(root, size, count)
-            for reader in readers:
-                yield from _against_loader(root, files, reader)
+            for reader, read in pairs:
+                yield from _against_loader(root, files, reader, read)
         finally:
             shutil.rmtree(root)
 
@@ -99,7 +116,7 @@ def _written(root: Path, size: int, count: int) -> Population:
     return files
 
 
-def _against_loader(root: Path, files: Population, reader: str) -> Iterator[Comparison]:
+def _against_loader(root: Path, files: Population, reader: str, read: str) -> Iterator[Comparison]:
     size = files.sizes.mean
     phase = Phase(name="epoch", operation=Operation.READ_FILES, population=files,
                   processes=_WORKERS, batch=_BATCH, order=Order.SHUFFLED, reader=reader,
@@ -113,12 +130,13 @@ def _against_loader(root: Path, files: Population, reader: str) -> Iterator[Comp
         return rates[-1]
 
     def theirs() -> float:
-        command = [sys.executable, "-c", _LOADER, str(root / files.directory)]
+        program = _LOADER.replace("        READ\n", _READS[read].lstrip("\n"))
+        command = [sys.executable, "-c", program, str(root / files.directory)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         return float(done.stdout)
 
     title = f"load {size} B on tmpfs, reader {reader}"
-    yield f"{title}: samples a CPU second against a DataLoader", ours, theirs
+    yield f"{title}: samples a CPU second against a DataLoader with {read}", ours, theirs
     print(f"    samples a CPU second: {sorted(rates)[len(rates) // 2]:,.0f}")
 
 

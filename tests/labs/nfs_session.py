@@ -26,8 +26,8 @@ ALL_KINDS = (
     *("-w", "block", "-w", "metadata", "--repeats", "1", "--set", "workers=2"),
     *("--set", "load-imagenet.files=64", "--set", "batch=8", "--set", "ranks=2"),
     *("--set", "checkpoint-save.scale=1e-4", "--set", "checkpoint-load.scale=1e-4"),
-    *("--set", "file_size=8MiB", "--set", "runtime=500ms", "--set", "jobs=1"),
-    *("--set", "metadata.files=100", "--set", "directories=2"),
+    *("--set", "file_size=8MiB", "--set", "runtime=200ms", "--set", "jobs=1"),
+    *("--set", "metadata.files=100", "--set", "directories=2", "--set", "metadata.workers=1"),
 )
 LOAD = ("-w", "load-imagenet", "--set", "files=60", "--set", "workers=2", "--set", "batch=8")
 SAVE = ("-w", "checkpoint-save", "--set", "ranks=2", "--set", "scale=1e-4")

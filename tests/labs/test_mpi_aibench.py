@@ -221,6 +221,7 @@ def test_levels_of_hosts(tmp_path: Path) -> None:
 
 
 @pytest.mark.paced
+@pytest.mark.slow(90)
 @unless(lab.missing_throttle())
 def test_workers_and_ranks_are_alike(tmp_path: Path) -> None:
     """Four workers of one process and four ranks of one ask for the same, and are as fast.

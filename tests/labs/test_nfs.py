@@ -44,15 +44,6 @@ def limited(request: pytest.FixtureRequest) -> tuple[str, Done]:
     return request.param, nfs.probed("bandwidth", server=request.param, bandwidth=RATE)
 
 
-@pytest.fixture(scope="module")
-def remote() -> Done:
-    """What was found with a server on another machine, through a soft mount."""
-    if lacking := nfs.missing("ganesha"):
-        pytest.skip(lacking)
-    checks = ("mountinfo", "latency", "stale", "hung", "stopped")
-    return nfs.probed(*checks, server="ganesha", latency=LATENCY_MS, options=SOFT)
-
-
 def test_version_and_options(local: tuple[str, Done]) -> None:
     """The kernel's client mounts from the kernel's server, version and options as asked."""
     version, done = local
@@ -96,20 +87,19 @@ def test_counters(limited: tuple[str, Done]) -> None:
     assert found["read_bytes"] == found["written_bytes"] == found["asked"]
 
 
+@GANESHA
 @pytest.mark.paced
-@pytest.mark.xdist_group("remote")
-def test_remote_mount(remote: Done) -> None:
-    """Over a wire, version, options and latency are as asked too."""
+def test_remote() -> None:
+    """Over a wire, version, options and latency are as asked too.
+
+    A server that is gone gives a soft mount EIO, one that hangs lets it wait; both return.
+    """
+    checks = ("mountinfo", "latency", "stale", "hung", "stopped")
+    remote = nfs.probed(*checks, server="ganesha", latency=LATENCY_MS, options=SOFT)
     fstype, source, options = remote.json["mountinfo"]
     assert (fstype, source) == ("nfs4", "10.99.0.1:/export")
     assert {"vers=4.2", *SOFT.split(",")} <= set(options.split(","))
     assert remote.json["latency"] == pytest.approx({"ping": LATENCY_MS, "fio": LATENCY_MS}, rel=0.1)
-
-
-@pytest.mark.paced
-@pytest.mark.xdist_group("remote")
-def test_remote_faults(remote: Done) -> None:
-    """A server that is gone gives a soft mount EIO, one that hangs lets it wait; both return."""
     assert remote.json["stopped"] == {"before": "", "meanwhile": "EIO", "after": ""}
     assert remote.json["hung"] == {"waits": True, "code": 0}
     assert remote.json["stale"] == {"before": "", "after": "ESTALE"}

@@ -109,6 +109,7 @@ def test_larger_files_take_more_reads(tmp_path: Path) -> None:
 
 @requires_strace
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_direct_really_is_direct(tmp_path: Path) -> None:
     """Cache policy direct opens every file with O_DIRECT, and makes whole blocks of the calls."""

@@ -206,6 +206,7 @@ def test_numpy_reads_our_tokens(tmp_path: Path) -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 @pytest.mark.parametrize("reader", ["mmap", "file"])
 def test_the_device_delivers_as_much_as_for_the_real_reader(tmp_path: Path, reader: str) -> None:

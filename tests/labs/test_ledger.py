@@ -15,7 +15,7 @@ from tests.labs.ledger import laboratory
 from tests.labs.mount import KINDS
 from tests.labs.tools import tool, unless
 
-pytestmark = [pytest.mark.mounts, lab.requires_mounts]
+pytestmark = [pytest.mark.mounts, pytest.mark.alone, lab.requires_mounts]
 ROOT = Path(__file__).parents[2]
 
 UP = """

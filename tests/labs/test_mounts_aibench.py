@@ -154,6 +154,7 @@ LOAD = ("-w", "checkpoint-load", "--repeats", "1", "--set", "ranks=2", "--set", 
 RATE = 30_000_000
 
 
+@pytest.mark.paced
 @unless(faults.missing())
 def test_known_bandwidth(tmp_path: Path) -> None:
     """The bandwidth that a filesystem is limited to is what is reported, within 3 %."""
@@ -167,6 +168,7 @@ def test_known_bandwidth(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.paced
 @unless(lab.missing_throttle())
 @pytest.mark.parametrize("fstype", ["ext4", "xfs"])
 def test_known_device(tmp_path: Path, fstype: str) -> None:

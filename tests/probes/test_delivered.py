@@ -15,6 +15,7 @@ from tests.lab import MIB
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 @pytest.mark.parametrize("fstype", ["ext4", "xfs"])
 def test_known_volume(tmp_path: Path, fstype: str) -> None:
@@ -46,6 +47,7 @@ def evict(directory: Path, *names: str) -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_written_volume(tmp_path: Path) -> None:
     """A known volume, written with dd and synced, is taken by the device within 5 %."""
@@ -60,6 +62,7 @@ def test_written_volume(tmp_path: Path) -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_own_bytes(tmp_path: Path) -> None:
     """What a child read counts as the parent's own once the child has ended."""
@@ -78,6 +81,7 @@ def test_own_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_loop_device_with_cached_image(tmp_path: Path) -> None:
     """A loop device that reads its image through the page cache is named."""
@@ -87,6 +91,7 @@ def test_loop_device_with_cached_image(tmp_path: Path) -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_image_in_memory(tmp_path: Path) -> None:
     """A loop device whose image lies on a tmpfs is memory, whatever its counter says."""
@@ -99,6 +104,7 @@ def test_image_in_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_tmpfs(tmp_path: Path) -> None:
     """A tmpfs has nothing to count, because it is memory."""
@@ -156,6 +162,7 @@ def test_programs_of_a_mount() -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_device_of_a_source(tmp_path: Path) -> None:
     """Where the filesystem's own number is no device, the source of the mount names it."""

@@ -368,6 +368,7 @@ def files(directory: Path, prefix: str) -> list[str]:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 @pytest.mark.parametrize("fstype", ["ext4", "xfs"])
 def test_real_disk(tmp_path: Path, fstype: str) -> None:
@@ -390,6 +391,7 @@ def test_real_disk(tmp_path: Path, fstype: str) -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_real_image_in_the_page_cache(tmp_path: Path) -> None:
     """A device whose image is cached delivers all bytes from memory, and that is seen below it."""
@@ -407,6 +409,7 @@ def test_real_image_in_the_page_cache(tmp_path: Path) -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @unless(stacked.missing_btrfs())
 def test_real_btrfs() -> None:
     """A btrfs on two devices is cold after eviction and warm when read again."""
@@ -419,6 +422,7 @@ def test_real_btrfs() -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_real_memory(tmp_path: Path) -> None:
     """A tmpfs is warm, also when cold was asked for and eviction was tried."""

@@ -115,6 +115,7 @@ def quota(microseconds: int) -> Iterator[None]:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "nothing is missing")
 def test_a_real_quota() -> None:
     """A quota of a real group is seen, as are the CPUs it leaves and the time it held back."""
@@ -133,6 +134,7 @@ def test_a_real_quota() -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_a_real_limit(tmp_path: Path) -> None:
     """Limits on a real loop device are seen while they hold."""

@@ -359,6 +359,7 @@ def read_cold(directory: Path, name: str = "file", size: int = 16 * MIB) -> deli
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @unless(stacked.missing_partitions())
 def test_real_partition() -> None:
     """On a partition of a loop device the partition is counted, and the disk of the image."""
@@ -371,6 +372,7 @@ def test_real_partition() -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @unless(stacked.missing_btrfs())
 def test_real_btrfs() -> None:
     """All devices of a btrfs together deliver a file that was written over them."""
@@ -386,6 +388,7 @@ def test_real_btrfs() -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_real_image_in_the_page_cache(tmp_path: Path) -> None:
     """Of an image that the page cache holds, the loop device delivers all and its disk nothing."""

@@ -122,6 +122,7 @@ def device_bytes(name: str) -> tuple[int, int]:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_device(tmp_path: Path) -> None:
     """The bytes of the intervals add up to what the device itself counted."""
@@ -152,6 +153,7 @@ def test_device(tmp_path: Path) -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_dirty_memory(tmp_path: Path) -> None:
     """What was written and not synced is dirty memory at the end of its interval."""

@@ -35,6 +35,7 @@ def resident(directory: Path, files: Population) -> float | None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 @pytest.mark.parametrize("io_size", [4096, 65_536, MIB])
 def test_direct_reads_pass_the_page_cache_by(mounted: Path, io_size: int) -> None:
@@ -52,6 +53,7 @@ def test_direct_reads_pass_the_page_cache_by(mounted: Path, io_size: int) -> Non
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 @pytest.mark.parametrize("io_size", [4096, 5000, 65_536])
 def test_direct_saves_pass_the_page_cache_by(mounted: Path, io_size: int) -> None:

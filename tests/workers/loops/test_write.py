@@ -120,6 +120,7 @@ def test_a_signal_in_the_middle_of_a_write_loses_nothing() -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 def test_the_device_works_meanwhile(tmp_path: Path) -> None:
     """What is written of a large file goes to the device before anybody asks for a sync."""
@@ -178,6 +179,7 @@ def test_a_file_of_somebody_else_under_our_name_keeps_its_bytes(
 
 
 @pytest.mark.mounts
+@pytest.mark.alone
 @lab.requires_mounts
 @pytest.mark.parametrize(
     "operation", [Operation.WRITE_FILES, Operation.SAVE_SHARDS, Operation.CREATE]

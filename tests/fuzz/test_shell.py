@@ -113,18 +113,8 @@ def test_a_run_executes_fio_and_nothing_else(tmp_path: Path) -> None:
     """The kernel sees a run execute Python and fio, by their paths, and no shell."""
     target, trace = tmp_path / "a b;$(id)`id`'\"", tmp_path / "trace"
     target.mkdir()
-    tracing = [
-        "strace",
-        "-f",
-        "--seccomp-bpf",
-        "-qq",
-        "-e",
-        "trace=execve,execveat",
-        "-s",
-        "200",
-        "-o",
-        str(trace),
-    ]
+    words = "strace -f --seccomp-bpf -qq -e trace=execve,execveat -s 200 -o"
+    tracing = [*words.split(), str(trace)]
     done = subprocess.run(
         [*tracing, sys.executable, "-m", "aibench", "run", str(target), "-w", "block", "--repeats",
          "1", "--set", "file_size=1MiB", "--set", "runtime=100ms", "--set", "jobs=1", "--cache",

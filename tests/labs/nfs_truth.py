@@ -36,17 +36,8 @@ class Trace:
     def command(self) -> tuple[str, ...]:
         """What comes before a command to trace it; one file for each process."""
         calls = "trace=openat,readv,read,write,pwritev,fsync"
-        return (
-            "strace",
-            "-ff",
-            "--seccomp-bpf",
-            "-y",
-            "-s0",
-            "-e",
-            calls,
-            "-o",
-            str(self._place / "trace"),
-        )
+        words = f"strace -ff --seccomp-bpf -y -s0 -e {calls} -o".split()
+        return (*words, str(self._place / "trace"))
 
     def counted(self, moving: str) -> dict[str, int]:
         """Calls and bytes of those processes that did ``moving`` (``readv``, ``write``)."""

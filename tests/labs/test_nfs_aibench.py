@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aibench.model import READS, CacheState, RunRecord, Sample
+from aibench.model import READS, CacheState, Measurement, NfsFigures, RunRecord, Sample
 from aibench.store import read
 from tests.labs import nfs
 from tests.labs.tools import requires_strace
@@ -165,19 +165,25 @@ def test_verify_and_clean(session: Session) -> None:
     assert session["left"] == []
 
 
-def done(sample: Sample, name: str) -> int:
-    """How many operations of a type aibench says there were; reads of holes are reads."""
-    assert sample.nfs is not None
-    names = (name, "READ_PLUS") if name == "READ" else (name,)
-    found = [sample.nfs.operation(each) for each in names]
-    return sum(each.operations for each in found if each is not None)
-
-
 def only(session: Session, name: str) -> Sample:
     """The one sample of a run that has to succeed."""
     assert session[name]["code"] == 0, session[name]["err"]
     (sample,) = session.record(name).samples
     return sample
+
+
+def counted(session: Session, name: str) -> tuple[Measurement, NfsFigures, Any, Any]:
+    """What a run says of its one sample: measured, and of the mount; what strace and server say."""
+    sample = only(session, name)
+    assert sample.nfs is not None
+    return sample.measurement, sample.nfs, session[name]["client"], session[name]["server"]
+
+
+def done(figures: NfsFigures, name: str) -> int:
+    """How many operations of a type aibench says there were; reads of holes are reads."""
+    names = (name, "READ_PLUS") if name == "READ" else (name,)
+    found = [figures.operation(each) for each in names]
+    return sum(each.operations for each in found if each is not None)
 
 
 #: Around a phase aibench reads and writes some small files of its own: at most so many requests.
@@ -187,34 +193,28 @@ ASIDE = 12
 @requires_strace
 def test_loading_agrees_with_server_and_system_calls(session: Session) -> None:
     """Files, opens and bytes are those of strace; READs, bytes and OPENs those of the server."""
-    sample = only(session, "load")
-    client, server = session["load"]["client"], session["load"]["server"]
-    measured, figures = sample.measurement, sample.nfs
-    assert figures is not None
+    measured, figures, client, server = counted(session, "load")
     assert client["openat"] == measured.operations == measured.histograms["open"].count == 60
     assert client["bytes"] == measured.bytes == figures.asked_bytes[0]
     reads = server["READ"] + server.get("READ_PLUS", 0)
-    assert done(sample, "READ") <= reads <= done(sample, "READ") + ASIDE
+    assert done(figures, "READ") <= reads <= done(figures, "READ") + ASIDE
     assert measured.bytes <= figures.served_bytes[0] <= server["read_bytes"]
     assert server["read_bytes"] == pytest.approx(measured.bytes, rel=0.02)
-    assert done(sample, "GETATTR") <= server["GETATTR"]
+    assert done(figures, "GETATTR") <= server["GETATTR"]
     if session.version == "4.2":
-        assert measured.operations <= done(sample, "OPEN") <= server["OPEN"]
+        assert measured.operations <= done(figures, "OPEN") <= server["OPEN"]
     else:
-        assert done(sample, "OPEN") == 0
+        assert done(figures, "OPEN") == 0
 
 
 @requires_strace
 def test_saving_agrees_with_server_and_system_calls(session: Session) -> None:
     """Written bytes are those of strace and the server; so are WRITEs and what makes them last."""
-    sample = only(session, "save")
-    client, server = session["save"]["client"], session["save"]["server"]
-    measured, figures = sample.measurement, sample.nfs
-    assert figures is not None
+    measured, figures, client, server = counted(session, "save")
     assert client["bytes"] == measured.bytes == figures.asked_bytes[1] == figures.served_bytes[1]
     assert client["fsync"] == measured.histograms["fsync"].count
-    assert done(sample, "WRITE") <= server["WRITE"] <= done(sample, "WRITE") + ASIDE
-    assert done(sample, "COMMIT") <= server["COMMIT"] <= done(sample, "COMMIT") + ASIDE
+    assert done(figures, "WRITE") <= server["WRITE"] <= done(figures, "WRITE") + ASIDE
+    assert done(figures, "COMMIT") <= server["COMMIT"] <= done(figures, "COMMIT") + ASIDE
     assert server["written_bytes"] == pytest.approx(measured.bytes, rel=0.01)
 
 

@@ -25,7 +25,8 @@ TELL_NS = 20_000_000
 def aligned_buffer(size: int) -> NDArray[np.uint8]:
     """``size`` bytes, rounded up to `ALIGNMENT`, page-aligned and already backed by memory."""
     rounded = max(-(-size // ALIGNMENT), 1) * ALIGNMENT
-    memory = mmap.mmap(-1, rounded)
+    # Private: the huge pages of shared memory are off nearly everywhere.
+    memory = mmap.mmap(-1, rounded, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if rounded >= _HUGE_PAGE:
         with suppress(OSError):  # a kernel without huge pages says EINVAL
             memory.madvise(mmap.MADV_HUGEPAGE)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aibench.calls import Calls
-from aibench.formats.files import paths_of, sizes_of
+from aibench.formats.files import largest_size, paths_of, sizes_of
 from aibench.model import Operation, Phase
 from aibench.workers.job import Job, Outcome, Prepare, Progress, Run
 from aibench.workers.log import Log
@@ -59,7 +59,9 @@ class _Long:
     """Reads on where a file does not fit the buffer, or came short."""
 
     def __init__(self, job: Job, calls: Calls, log: Log, progress: Progress) -> None:
-        self.buffers = [aligned_view(job.phase.io_size)]
+        # A byte more than any file has: one that has grown shows in the first call.
+        room = min(job.phase.io_size, largest_size(job.phase.population) + 1)
+        self.buffers = [aligned_view(room)]
         self.start_ns = 0
         self._job, self._calls, self._log, self._progress = job, calls, log, progress
         self._counted: dict[int, int] = {}

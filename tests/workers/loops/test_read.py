@@ -1,6 +1,7 @@
 """Reading files whole: each once, to its last byte, whatever the file system returns."""
 
 import os
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -141,16 +142,41 @@ def test_time_ends_a_chunk_in_its_middle(tmp_path: Path, calls: Callable[[], Cal
 
 
 @pytest.mark.parametrize("change", [-1, 1, 5000, -(10**9)])
-def test_a_changed_file_ends_the_phase(tmp_path: Path, change: int) -> None:
+@pytest.mark.parametrize("size", [10_000, 8192])
+def test_a_changed_file_ends_the_phase(tmp_path: Path, size: int, change: int) -> None:
     """A file that is shorter or longer than it was written is named, with both lengths."""
-    files = population(3, sizes=Sizes(distribution="fixed", mean=10_000))
+    files = population(3, sizes=Sizes(distribution="fixed", mean=size))
     directory = write(tmp_path, files)
     victim = directory / path_of(files, 1)
-    os.truncate(victim, max(10_000 + change, 0))
-    with pytest.raises(TargetFailed, match="where 10000 were written; verify") as failed:
+    os.truncate(victim, max(size + change, 0))
+    with pytest.raises(TargetFailed, match=f"where {size} were written; verify") as failed:
         run(build.phase(population=files, io_size=16_384), tmp_path)
     assert failed.value.code == "wrong_length"
     assert str(victim) in str(failed.value)
+
+
+def test_a_buffer_is_there_and_no_larger_than_needed(tmp_path: Path) -> None:
+    """Its pages are touched before anything is measured; the largest file says how many."""
+    files = population(3, sizes=Sizes(distribution="fixed", mean=10_000))
+    directory = str(write(tmp_path, files))
+    asked: list[int] = []
+
+    def calls() -> Calls:
+        real = real_calls()
+
+        def readv(fd: int, buffers: list[memoryview]) -> int:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            count = real.readv(fd, buffers)
+            asked.append(len(buffers[0]))
+            assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 2
+            return count
+
+        return replace(real, readv=readv)
+
+    phase = build.phase(population=files, processes=1, io_size=8 * MIB)
+    job = Job(phase=phase, directory=directory, seed=1, calls=calls)
+    prepare_read(job, 0, Progress(memoryview(bytearray(16)).cast("q"), 0))(0)
+    assert asked == [3 * 4096] * 3
 
 
 def test_a_vanished_file_ends_the_phase(tmp_path: Path) -> None:

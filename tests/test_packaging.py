@@ -22,11 +22,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(place.glob("aibench-*.whl"))
 
 
-def pip(*arguments: str, python: str = sys.executable, **environment: str) -> str:
+def pip(*arguments: str, **environment: str) -> str:
     """What pip says; skip where the package index can't be reached."""
     done = subprocess.run(
-        [python, "-m", "pip", "--disable-pip-version-check", *arguments], capture_output=True,
-        text=True, stdin=subprocess.DEVNULL, env=os.environ | environment, check=False,
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments], text=True,
+        capture_output=True, stdin=subprocess.DEVNULL, env=os.environ | environment, check=False,
     )  # fmt: skip
     if "No matching distribution" in done.stderr or "connection" in done.stderr.lower():
         pytest.skip("needs a package index for pip")
@@ -38,9 +38,8 @@ def pip(*arguments: str, python: str = sys.executable, **environment: str) -> st
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The aibench program of an empty environment that the wheel was installed into."""
     place = tmp_path_factory.mktemp("environment") / "with a space"
-    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-    python = str(place / "bin" / "python")
-    pip("install", "--no-compile", str(wheel), python=python)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
+    pip("--python", str(place / "bin" / "python"), "install", "--no-compile", str(wheel))
     return place / "bin" / "aibench"
 
 

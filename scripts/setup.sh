@@ -54,16 +54,18 @@ make_environment() {
   "$python" -m venv .venv
 }
 
-# set_up EXTRAS [PIP OPTION...]: EXTRAS is empty or such as "[dev]". An environment that works is
-# kept and added to; one that was made for another place or is broken is made anew. The stamp has
-# what was installed of these very sources: what else was compiled before lies there no more.
+# An environment that works is kept; one that was made for another place or is broken is made anew.
+have_environment() {
+  .venv/bin/python -m pip --version 2>/dev/null | grep -qF "from $PWD/.venv/" || make_environment
+}
+
+# set_up EXTRAS [PIP OPTION...]: EXTRAS is empty or such as "[dev]". The stamp has what was installed
+# of these very sources: what else was compiled before lies there no more.
 set_up() {
   local sources wanted stamp=.venv/.aibench-installed
   sources=$(cat pyproject.toml hatch_build.py aibench/_reading.c | cksum)
   wanted="$sources $1"
-  if ! .venv/bin/python -m pip --version 2>/dev/null | grep -qF "from $PWD/.venv/"; then
-    make_environment
-  fi
+  have_environment
   grep -qxF "$wanted" "$stamp" 2>/dev/null && return
   say "installing aibench and what it needs into .venv"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \

@@ -14,7 +14,7 @@ def clean(text: str) -> str:
 
     White space becomes a space; other control, format and surrogate characters become ``�``.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return "".join(map(_shown, text))
 

@@ -14,6 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from aibench import cli
@@ -37,6 +38,21 @@ _FIRST = 3
 """The first file descriptor behind the standard streams."""
 
 
+def begun(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    out: Path,
+    err: Path,
+    directory: str | Path | None = None,
+) -> BaseProcess:
+    """A command that runs, with its output in the files ``out`` and ``err``, which there are."""
+    process = _FORK.Process(target=_command, args=(arguments, environment, directory, (out, err)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that threads of pytest are not in the child
+        process.start()
+    return process
+
+
 def forked(
     arguments: Sequence[str],
     environment: Mapping[str, str],
@@ -53,11 +69,7 @@ def forked(
         streams = [Path(place, name) for name in ("out", "err")]
         for stream in streams:
             stream.touch()
-        work = (arguments, environment, directory, streams)
-        process = _FORK.Process(target=_command, args=work)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that threads of pytest are not in the child
-            process.start()
+        process = begun(arguments, environment, *streams, directory)
         assert process.pid is not None
         sessions.add(process.pid)
         process.join(limit_s)

@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.integration.forked import forked
+from tests.integration.forked import begun, forked
 from tests.labs import nfs_truth
 from tests.labs.nfs_probe import CLIENT, EXPORT, MOUNT, control, meet, server_bytes
 
@@ -97,10 +97,19 @@ class Begun:
 
     def __init__(self, *words: str) -> None:
         self.log = Path("/run/log")
-        with self.log.open("w") as log:
-            command = [*_COMMAND, "run", str(MOUNT), *words]
-            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
-        assert self.says("epoch 1/", 60), self.log.read_text()
+        self.log.write_text("")
+        command = ("run", str(MOUNT), *words)
+        self.process = begun(command, os.environ, Path(os.devnull), self.log)
+        if not self.says("epoch 1/", 60):
+            self.process.kill()
+            raise AssertionError(self.log.read_text())
+
+    def wait(self) -> int | None:
+        """How it ended; killed after a minute."""
+        self.process.join(60)
+        self.process.kill()
+        self.process.join()
+        return self.process.exitcode
 
     def says(self, text: str, limit_s: float) -> bool:
         """Whether it says ``text`` within the time."""
@@ -124,7 +133,7 @@ def hang() -> dict[str, Any]:
     control("hang")
     said = run.says("the target hangs", 30)
     control("start")
-    return {"said": said, "code": run.process.wait(timeout=60), "err": run.log.read_text()}
+    return {"said": said, "code": run.wait(), "err": run.log.read_text()}
 
 
 def removed() -> dict[str, Any]:
@@ -132,11 +141,10 @@ def removed() -> dict[str, Any]:
 
     Its machine believes its cache for three seconds (``actimeo=3``).
     """
-    begun = Begun(*LOAD, "--repeats", "1000", "--results", f"{sys.argv[1]}/removed")
+    first = Begun(*LOAD, "--repeats", "1000", "--results", f"{sys.argv[1]}/removed")
     time.sleep(1)
     shutil.rmtree(EXPORT / "aibench-data/data", ignore_errors=True)
-    code = begun.process.wait(timeout=60)
-    found = {"code": code, "err": begun.log.read_text()}
+    found: dict[str, Any] = {"code": first.wait(), "err": first.log.read_text()}
     time.sleep(4)
     return found | {"again": run("again", *LOAD, "--repeats", "1")}
 
@@ -152,7 +160,7 @@ def both() -> dict[str, Any]:
     meet("begun")
     meet("ended")
     first.process.terminate()
-    return {"stopped": first.process.wait(timeout=60)}
+    return {"stopped": first.wait()}
 
 
 def late() -> dict[str, Any]:

@@ -36,14 +36,6 @@ def local(request: pytest.FixtureRequest) -> tuple[str, Done]:
     return request.param, nfs.probed(*checks, **options)
 
 
-@pytest.fixture(scope="module", params=["knfsd", "ganesha"])
-def limited(request: pytest.FixtureRequest) -> tuple[str, Done]:
-    """A server, and what was found over a wire of limited bandwidth to it."""
-    if lacking := nfs.missing(request.param):
-        pytest.skip(lacking)
-    return request.param, nfs.probed("bandwidth", server=request.param, bandwidth=RATE)
-
-
 def test_version_and_options(local: tuple[str, Done]) -> None:
     """The kernel's client mounts from the kernel's server, version and options as asked."""
     version, done = local
@@ -65,25 +57,23 @@ def test_stale(local: tuple[str, Done]) -> None:
     assert local[1].json["stale"] == {"before": "", "after": "ESTALE"}
 
 
-@pytest.mark.alone
-def test_bandwidth(limited: tuple[str, Done]) -> None:
+@pytest.mark.paced
+@pytest.mark.parametrize("server", ["knfsd", "ganesha"])
+def test_bandwidth(server: str) -> None:
     """Reads and writes of dd come at the bandwidth that the lab promises, within 3 %.
 
-    On one machine, the server's own fsync is a part of writing that shows.
+    On one machine, the server's own fsync is a part of writing that shows. The kernel's counters of
+    the mount agree with the bytes that dd moved.
     """
-    server, done = limited
+    if lacking := nfs.missing(server):
+        pytest.skip(lacking)
+    done = nfs.probed("bandwidth", server=server, bandwidth=RATE)
     found = done.json["bandwidth"]
     promised = MEGABYTES[server]
     assert found["read"] / 1e6 == pytest.approx(promised, rel=0.03)
     lowest = 0.97 if server == "ganesha" else 0.8
     assert lowest * promised <= found["write"] / 1e6 <= 1.03 * promised
     assert f"({promised} MB/s)" in done.promise
-
-
-@pytest.mark.alone
-def test_counters(limited: tuple[str, Done]) -> None:
-    """The kernel's counters of the mount agree with the bytes that dd moved."""
-    found = limited[1].json["bandwidth"]
     assert found["read_bytes"] == found["written_bytes"] == found["asked"]
 
 

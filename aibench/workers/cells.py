@@ -105,7 +105,9 @@ class Cells:
         self.turned: list[Semaphore] = []
         self.turns = {rank: _FORK.Semaphore(0) for rank in present.ranks}
         self.exams = {number: _FORK.Semaphore(0) for number in present.evaluators}
-        self._ended = _FORK.Semaphore(0)
+        self._writing = self.ranks + (self.others if self.all_ranks else 0)
+        self._others_writing = _FORK.Semaphore(max(self._writing - 1, 0))
+        self._written = _FORK.Semaphore(0)
 
     def divide(self, epoch_steps: int) -> None:
         """Have epochs of so many steps, each of which begins when the one before has ended."""
@@ -154,13 +156,14 @@ class Cells:
 
     def end_rank(self) -> None:
         """Tell everyone that a rank writes no more, or those of all other pools."""
-        for _ in range(self.asked.seats + self.ranks + len(self.exams)):
-            self._ended.release()
+        if not self._others_writing.acquire(block=False):  # this was the last one
+            self._written.release()
 
     def await_ranks(self) -> None:
         """Wait until no rank writes any more, so that it is known when checkpoints were written."""
-        for _ in range(self.ranks + (self.others if self.all_ranks else 0)):
-            self._ended.acquire()
+        if self._writing:
+            with self._written:  # and the next one may pass
+                pass
 
     def windows(self) -> list[tuple[int, int]]:
         """From when until when each checkpoint was written; `FOREVER` where it still is."""

@@ -1,6 +1,7 @@
 """Steps of emulated accelerators are those that one computes by hand from when batches came."""
 
 import math
+import threading
 import tracemalloc
 from collections import Counter
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from scipy import stats
 
 from aibench.model import Accelerators
+from aibench.workers.cells import Present
 from aibench.workers.conductor import Conductor, Seat
 from aibench.workers.steps import compute_time, compute_times
 
@@ -100,6 +102,25 @@ def test_who_leaves_early_ends_it_for_all() -> None:
     assert not second.admitted(lambda _until: None)
     (found,) = conductor.results("here", 1)
     assert (found.steps, found.end_ns) == (0, 0)
+
+
+def test_everyone_waits_for_the_last_rank_that_writes() -> None:
+    """Who is done with its steps waits for all ranks, however many have heard of the first one."""
+    conductor = Conductor(
+        asked(count=4), 1, unending=False, steps=1, checkpoints=1,
+        present=Present(accelerators=range(4), ranks=(0, 1, 2)),
+    )  # fmt: skip
+    waiting = [threading.Thread(target=conductor.await_ranks, daemon=True) for _ in range(7)]
+    for each in waiting:
+        each.start()
+    for _ in range(2):
+        conductor.end_rank()
+        waiting[0].join(0.1)
+        assert all(each.is_alive() for each in waiting)
+    conductor.end_rank()
+    for each in waiting:
+        each.join(10)
+        assert not each.is_alive()
 
 
 def test_compute_times_are_drawn() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from aibench.errors import UnitError
@@ -63,6 +63,7 @@ def test_binary_sizes_print_within_half_a_per_cent(size: int) -> None:
 
 
 @given(st.integers(0, 86400 * 10**9))
+@example(3659 * 10**9)
 def test_times_print_within_one_per_cent(nanoseconds: int) -> None:
     """A printed time says what it was within 1 %."""
     parts = format_duration(nanoseconds).split()

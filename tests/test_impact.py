@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from aibench.cluster import Range, Storage, outcome
 from aibench.cluster.study import UNBOUNDED, Wish
-from aibench.definition import library
-from aibench.definition.claims import load_claims
+from aibench.definition.claims import shipped_claims
 from aibench.errors import AibenchError, DefinitionError, Refused
 from aibench.impact import checkpoint_sizes, impact
 from aibench.model import Claim
@@ -21,7 +20,7 @@ from tests.projecting import cluster, given
 
 def shipped(name: str) -> Claim:
     """A claim of the catalogue."""
-    every = (claim for path in library.files("claims") for claim in load_claims(path))
+    every = shipped_claims()
     return next(claim for claim in every if claim.id == name)
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from aibench.definition import library
-from aibench.definition.claims import load_claims
+from aibench.definition.claims import shipped_claims
 from aibench.judge import judge
 from aibench.model import (
     Accelerated,
@@ -744,7 +743,7 @@ def test_a_claim_without_a_number_has_no_verdict() -> None:
 # --- the catalogue as a whole
 
 
-CATALOGUE = [each for path in library.files("claims") for each in load_claims(path)]
+CATALOGUE = shipped_claims()
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aibench.definition import library
-from aibench.definition.claims import load_claims
+from aibench.definition.claims import shipped_claims
 from aibench.judge import judge
 from aibench.model import Claim, RunRecord, Status
 from tests import build
@@ -21,7 +20,7 @@ WORKERS = replace(LINEAR, axis="workers", phases=(("block", "rand-read"),))
 
 def shipped(name: str) -> Claim:
     """A shipped claim."""
-    every = (each for path in library.files("claims") for each in load_claims(path))
+    every = shipped_claims()
     return next(each for each in every if each.id == name)
 
 

@@ -1,11 +1,13 @@
 """Claim files: TOML with a table for each claim, every mistake at once with file and line."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from aibench.definition import library
 from aibench.definition.claim import ClaimSchema
 from aibench.definition.source import Strict, line_of, parse, printable, read_toml, shown
 from aibench.errors import DefinitionError
@@ -48,6 +50,12 @@ def load_claims(path: Path) -> tuple[Claim, ...]:
     if mistakes:
         raise DefinitionError(mistakes)
     return tuple(claims)
+
+
+@cache
+def shipped_claims() -> tuple[Claim, ...]:
+    """All claims that come with aibench, by file."""
+    return tuple(claim for path in library.files("claims") for claim in load_claims(path))
 
 
 def json_schema() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -176,6 +177,7 @@ def load_references(path: Path) -> References:
     return References(figures=tuple(figures), tiers=tuple(tiers))
 
 
+@cache
 def shipped_references() -> References:
     """All public figures and tiers that come with aibench, by file."""
     loaded = [load_references(path) for path in library.files("references")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,6 +77,7 @@ def load_workload(path: Path, shown: str | None = None) -> WorkloadFile:
     )
 
 
+@cache
 def shipped_workloads() -> tuple[WorkloadFile, ...]:
     """All workloads that come with aibench, by name."""
     return tuple(load_workload(p, f"workloads/{p.name}") for p in library.files("workloads"))

@@ -10,14 +10,13 @@ from aibench.clients import Answer, Ceiling, Client, Link, Need, Task, needs
 from aibench.clients.answers import _BEYOND
 from aibench.clients.bounds import ALONE, HEADROOM, PROOF
 from aibench.clients.calls import calls
-from aibench.definition import library
-from aibench.definition.claims import load_claims
+from aibench.definition.claims import shipped_claims
 from aibench.judge import gates, trials
 from aibench.metrics import CLIENT_BOUND_BELOW
 from aibench.model import Baseline, BaselineSource, Claim, ClaimKind, Interpretation, Means
 from tests import build
 
-CATALOGUE = {c.id: c for path in library.files("claims") for c in load_claims(path)}
+CATALOGUE = {c.id: c for c in shipped_claims()}
 GIB = 2**30
 #: 400 Gbit/s, of which 45 GB/s carry data; a million small reads a second.
 CLIENT = Client(

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
@@ -18,7 +18,7 @@ import pytest
 from aibench import cli
 from aibench.model import RunRecord
 from aibench.store import read
-from tests.integration.forked import forked
+from tests.integration.forked import forked, started
 
 #: Generous: what is bounded in time ends long before.
 LIMIT_S = 60
@@ -61,8 +61,8 @@ class Done:
 class Stand:
     """A target, a directory for results, and aibench.
 
-    ``is_forked`` says whether a command that is only run to its end begins as a fork of this
-    process, which saves the better part of a second.
+    ``is_forked`` says whether a command with streams and environment of the usual kind begins as
+    a fork of this process, which saves the better part of a second.
     """
 
     is_forked = True
@@ -82,6 +82,11 @@ class Stand:
 
     def start(self, *arguments: str | Path, **options: Any) -> "subprocess.Popen[str]":
         """Start a command, after the words of a ``prefix``; it is for the caller to end it."""
+        if self._can_fork(options):
+            words, environment, cwd = self._told(arguments, options)
+            process = started(words, environment, cwd)
+            self._sessions.add(process.pid)
+            return process
         prefix = options.pop("prefix", ())
         environment = self._environment(options.pop("environment", {}))
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -101,16 +106,25 @@ class Stand:
         own = {"AIBENCH_RESULTS": str(self.results), "TMPDIR": str(self.directory)}
         return {**here, **own, **told}
 
-    def do(self, *arguments: str | Path, **options: Any) -> Done:
-        """Run a command to its end."""
+    def _can_fork(self, options: Mapping[str, Any]) -> bool:
+        """Whether a command with these options can begin as a fork of this process."""
         told = options.get("environment", {})
         python = any(name.startswith("PYTHON") for name in told)  # only a new interpreter looks
-        if not self.is_forked or python or options.keys() - {"environment", "cwd"}:
+        return self.is_forked and not python and not options.keys() - {"environment", "cwd"}
+
+    def _told(
+        self, arguments: Sequence[str | Path], options: Mapping[str, Any]
+    ) -> tuple[list[str], dict[str, str], str | Path | None]:
+        """What a forked command is told: arguments, environment, directory."""
+        environment = self._environment(options.get("environment", {}))
+        return [str(word) for word in arguments], environment, options.get("cwd")
+
+    def do(self, *arguments: str | Path, **options: Any) -> Done:
+        """Run a command to its end."""
+        if not self._can_fork(options):
             with self.start(*arguments, **options) as process:
                 return finished(process)
-        words = [str(word) for word in arguments]
-        environment, cwd = self._environment(told), options.get("cwd")
-        code, out, err = forked(words, environment, cwd, LIMIT_S, self._sessions)
+        code, out, err = forked(*self._told(arguments, options), LIMIT_S, self._sessions)
         if code is None:
             raise AssertionError(f"did not end in {LIMIT_S} s:\n{out}\n{err}")
         return Done(code, out, err)

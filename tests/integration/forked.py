@@ -9,16 +9,21 @@ import gc
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import tempfile
+import traceback
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import NoReturn
 
 from aibench import cli
-from aibench.cli.chosen import chosen_claims
+from aibench.definition.claims import shipped_claims
 from aibench.definition.references import shipped_references
 from aibench.definition.workloads import shipped_workloads
 
@@ -29,8 +34,8 @@ for _name in (
     *("formats.plain", "reporters.terminal", "reporters.html", "reporters.console"),
 ):
     import_module(f"aibench.{_name}")
-# Schemas are built when something is first read.
-chosen_claims(())
+# What comes with aibench is read once, and schemas are built when something is first read.
+shipped_claims()
 shipped_references()
 shipped_workloads()
 _FORK = multiprocessing.get_context("fork")
@@ -51,6 +56,27 @@ def begun(
         warnings.simplefilter("ignore")  # that threads of pytest are not in the child
         process.start()
     return process
+
+
+def started(
+    arguments: Sequence[str], environment: Mapping[str, str], directory: str | Path | None = None
+) -> "subprocess.Popen[str]":
+    """A command that runs, with pipes for its output; it leads a session of its own.
+
+    Popen forks and leaves it to what is called before the execution to execute nothing.
+    """
+    pipe = subprocess.PIPE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return subprocess.Popen(
+            ["aibench", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            restore_signals=False,  # Python ignores SIGPIPE
+            preexec_fn=partial(_become, arguments, environment, directory),  # noqa: PLW1509
+        )
 
 
 def forked(
@@ -83,18 +109,38 @@ def forked(
     return code, out, err
 
 
+def _become(
+    arguments: Sequence[str], environment: Mapping[str, str], directory: str | Path | None
+) -> NoReturn:
+    """What the child does that has its streams, from fork to exit."""
+    code = 1
+    try:
+        _command(arguments, environment, directory)
+        code = 0
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 0 if left.code is None else 1
+    except BaseException:  # noqa: BLE001 - it is told, as an interpreter does
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+
+
 def _command(
     arguments: Sequence[str],
     environment: Mapping[str, str],
     directory: str | Path | None,
-    streams: Sequence[Path],
+    streams: Sequence[Path] = (),
 ) -> None:
-    """What the child does, from fork to exit."""
+    """What the child does, from fork to exit; without ``streams`` it has those it needs."""
     gc.freeze()  # what tests have left must not close its files here
+    gc.enable()
     os.setsid()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number, path in enumerate((Path(os.devnull), *streams)):
+    for number, path in enumerate((Path(os.devnull), *streams) if streams else ()):
         fd = os.open(path, os.O_RDWR)
         os.dup2(fd, number)
         os.close(fd)

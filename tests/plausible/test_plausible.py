@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aibench.definition import library
-from aibench.definition.claims import load_claims
+from aibench.definition.claims import shipped_claims
 from aibench.definition.references import shipped_references
 from aibench.model import Claim, ClaimKind, ClusterModel, Interpretation
 from aibench.model.reference import ReferenceClass
@@ -23,7 +22,7 @@ from aibench.plausible.arithmetic import (
 )
 from tests import build
 
-CATALOGUE = tuple(c for path in library.files("claims") for c in load_claims(path))
+CATALOGUE = shipped_claims()
 FIGURES = shipped_references().figures
 DAY = 86400 * 10**9
 HOUR = 3600 * 10**9

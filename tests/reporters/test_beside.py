@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from aibench.definition import library
-from aibench.definition.claims import load_claims
+from aibench.definition.claims import shipped_claims
 from aibench.definition.references import shipped_references
 from aibench.judge import judge
 from aibench.model import Operation
@@ -21,7 +20,7 @@ def derived() -> dict[str, Any]:
     plan = build.plan(build.stage(workload="block", kind="block", phases=(read,)))
     samples = [build.sample(n, workload="block", phase="seq-read") for n in range(3)]
     run = build.record(*samples, plan=plan)
-    catalogue = [claim for path in library.files("claims") for claim in load_claims(path)]
+    catalogue = shipped_claims()
     return document(run, judge(run, catalogue, None), shipped_references().figures)
 
 

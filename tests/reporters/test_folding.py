@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
-from aibench.definition import library
-from aibench.definition.claims import load_claims
+from aibench.definition.claims import shipped_claims
 from aibench.judge import judge
 from aibench.model import Operation
 from aibench.reporters import folding, html, markdown, terminal
 from aibench.reporters.document import document
 from tests import build
 
-CATALOGUE = [claim for path in library.files("claims") for claim in load_claims(path)]
+CATALOGUE = shipped_claims()
 
 
 @pytest.fixture(scope="module")

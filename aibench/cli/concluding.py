@@ -8,6 +8,7 @@ from aibench.cli import output
 from aibench.cli.beside import full_document
 from aibench.judge import judge
 from aibench.model import Claim, RunRecord
+from aibench.reporters import html
 
 
 def conclude(record: RunRecord, path: str, claims: Sequence[Claim], *, as_json: bool) -> NoReturn:
@@ -24,6 +25,6 @@ def conclude(record: RunRecord, path: str, claims: Sequence[Claim], *, as_json: 
         where = ", under the same launcher" if record.launch else ""
         output.say(f"to measure what is missing{where}: {shlex.join(words)}")
     page = path.removesuffix(".jsonl") + ".html"
-    output.write_file(page, output.render(derived, "html"))
+    output.write_file(page, *html.pieces(derived))
     output.say(f"report  {shlex.quote(page)}")
     raise SystemExit(4 if record.reasons else output.exit_code(verdicts))

@@ -112,14 +112,14 @@ def tell(text: str) -> None:
             sys.stderr.flush()
 
 
-def write_file(path: str, made: str | bytes) -> None:
-    """Replace the file ``path`` by ``made``, never half written. `RunFailed` where it can't."""
-    data = made.encode("utf-8", errors="replace") if isinstance(made, str) else made
+def write_file(path: str, *made: str | bytes) -> None:
+    """Replace the file ``path`` by what is ``made``, never half written, or raise `RunFailed`."""
+    data = [m.encode("utf-8", errors="replace") if isinstance(m, str) else m for m in made]
     temporary = f"{path}.new"
     try:
         try:
             with open(temporary, "wb") as file:
-                file.write(data)
+                file.writelines(data)
             os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):

@@ -61,9 +61,14 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
     policy forbids it, and forbids every script but the two that it names by their hash.
     """
     del width, color
+    return b"".join(pieces(document)).decode()
+
+
+def pieces(document: dict[str, Any]) -> tuple[bytes, ...]:
+    """The page of `render` in UTF-8 and in pieces, for a file: plotly's script is not copied."""
     shown = cleaned(document)
     drawn = _figures(shown)
-    return page(
+    return _pieces(
         _environment().get_template("report.html.j2"),
         {name: figure for name, (_, figure) in drawn.items()},
         document=shown,
@@ -75,30 +80,34 @@ def render(document: dict[str, Any], *, width: int = 80, color: bool = False) ->
 
 
 def page(template: Template, drawn: Mapping[str, figures.Figure], **given: Any) -> str:
-    """``template`` filled with what is ``given``, the figures ``drawn``, and the scripts for them.
+    """``template`` with what is ``given``, the figures ``drawn``, and the scripts for them."""
+    return b"".join(_pieces(template, drawn, **given)).decode()
 
-    Plotly's script is some megabytes: it is put in last, so that it is copied once.
-    """
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+
+def _pieces(
+    template: Template, drawn: Mapping[str, figures.Figure], **given: Any
+) -> tuple[bytes, ...]:
+    """What is before plotly's script, the script, which is some megabytes, and what follows."""
+    script, plotly = (_TEMPLATES / "report.js").read_bytes(), plotly_source()
     text = template.render(
         figures=embedded(drawn),
         css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        script=script,
+        script=script.decode(),
         plotly=_PLACE,
-        policy=policy(plotly_source(), script),
+        policy=policy(plotly, script),
         **given,
     )
-    before, after = text.split(_PLACE)
-    return f"{before}{plotly_source()}{after}"
+    before, after = text.encode("utf-8", errors="replace").split(_PLACE.encode())
+    return before, plotly, after
 
 
 @cache
-def plotly_source() -> str:
-    """The text of plotly's own script, read without importing plotly."""
+def plotly_source() -> bytes:
+    """Plotly's own script in UTF-8, read without importing plotly."""
     spec = find_spec("plotly")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("plotly is a dependency of aibench and is not installed")
-    return (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_text("utf-8").strip()
+    return (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes().strip()
 
 
 def embedded(value: Any) -> str:
@@ -211,7 +220,7 @@ def _tools(phase: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def policy(*scripts: str) -> str:
+def policy(*scripts: bytes) -> str:
     """The page's content security policy: its own scripts by hash, and nothing from outside."""
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     return (
@@ -220,9 +229,9 @@ def policy(*scripts: str) -> str:
     )
 
 
-def _digest(script: str) -> str:
+def _digest(script: bytes) -> str:
     """The hash of a script element that has ``script`` on lines of its own."""
     digest = hashlib.sha256(b"\n")
-    digest.update(script.encode())
+    digest.update(script)
     digest.update(b"\n")
     return base64.b64encode(digest.digest()).decode()

@@ -135,7 +135,7 @@ HIDDEN = re.compile(
 def test_no_report_holds_a_control(form: Any, text: str) -> None:
     """Escapes, bells, links, direction marks and zero-width characters are not in any report."""
     found = document(hostile.hostile(text), [hostile.hostile_verdict(text)])
-    shown = form(found).replace(html.plotly_source(), "")
+    shown = form(found).replace(html.plotly_source().decode(), "")
     assert HIDDEN.findall(shown) == []
 
 

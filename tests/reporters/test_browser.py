@@ -21,7 +21,9 @@ from tests import build, past, projecting
 from tests.reporters import hostile, records, together, verdicts
 from tests.sweeping import swept
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+#: The shell without a screen is the same browser and starts in a third of the time.
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "chrome")
+CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),

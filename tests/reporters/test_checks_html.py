@@ -30,7 +30,7 @@ def parts(records: Sequence[RunRecord]) -> tuple[dict[str, Any], dict[str, dict[
 
 def page(records: Sequence[RunRecord]) -> str:
     """The page without plotly's four megabytes."""
-    return checks_html.render(*parts(records)).replace(plotly_source(), "")
+    return checks_html.render(*parts(records)).replace(plotly_source().decode(), "")
 
 
 def text_of(markup: str) -> str:

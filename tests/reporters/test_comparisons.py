@@ -48,7 +48,7 @@ def rendered(comparison: Comparison, form: str, **options: Any) -> str:
     for name in ("report.css", "report.js"):
         text = text.replace((TEMPLATES / name).read_text(), f"/* {name} */")
     text = re.sub(r"script-src .*?; style-src", "script-src HASHES; style-src", text)
-    return text.replace(plotly_source(), "/* plotly */")
+    return text.replace(plotly_source().decode(), "/* plotly */")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Tags(HTMLParser):
 def page(record: Any = None, judged: Any = ()) -> str:
     """The page of a record, without plotly's four megabytes."""
     text = render(document(record or build.record(), judged))
-    return text.replace(plotly_source(), "/* plotly */")
+    return text.replace(plotly_source().decode(), "/* plotly */")
 
 
 def test_the_page_as_a_whole() -> None:
@@ -52,8 +52,8 @@ def test_the_same_record_gives_the_same_bytes() -> None:
 def test_plotly_is_inlined_once_and_nothing_is_fetched() -> None:
     """The page is one file: plotly's script is in it once, and no address is outside it."""
     text = render(document(records.many(), verdicts.verdicts()))
-    assert text.count(plotly_source()) == 1
-    tags = Tags(text.replace(plotly_source(), ""))
+    assert text.count(plotly_source().decode()) == 1
+    tags = Tags(text.replace(plotly_source().decode(), ""))
     addresses = [value for name, value in tags.attributes if name in ("src", "href")]
     assert addresses
     assert all(address and address.startswith(("#", "data:,")) for address in addresses)

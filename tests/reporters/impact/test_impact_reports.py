@@ -107,7 +107,7 @@ def test_the_page_is_whole_and_fetches_nothing(make: Any) -> None:
     """One page with its own policy, both plots, all inputs, and no address outside of scripts."""
     derived = make()
     page = html.render(derived)
-    own = page.replace(plotly_source(), "")
+    own = page.replace(plotly_source().decode(), "")
     assert 'id="goodput"' in own
     assert ('id="swings"' in own) == bool(
         json.loads(own.split('id="figures">')[1].split("<")[0]).get("swings")

@@ -123,10 +123,15 @@ def _decide(figures: _Figures) -> tuple[CacheState, str]:
 
 
 def _warm(figures: _Figures) -> tuple[CacheState, str] | None:
-    """Warm, where one sign of memory suffices."""
+    """Warm, where one sign of memory suffices.
+
+    What the page cache held before is none where storage delivered most of the bytes all the same:
+    it was given up before it was read.
+    """
     if figures.memory:
         return CacheState.WARM, figures.memory
-    if figures.policy is not CachePolicy.DIRECT and (figures.resident or 0) >= WARM_RESIDENT:
+    held = figures.policy is not CachePolicy.DIRECT and (figures.resident or 0) >= WARM_RESIDENT
+    if held and (figures.delivered or 0) <= 1 - WARM_RESIDENT:
         return CacheState.WARM, "the page cache held most of the bytes"
     if figures.delivered is not None and figures.delivered <= WARM_DELIVERED:
         return CacheState.WARM, "storage delivered next to nothing"

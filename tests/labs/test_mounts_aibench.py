@@ -186,7 +186,10 @@ def test_known_device(tmp_path: Path, fstype: str) -> None:
 
 @unless(limits.missing_memory())
 def test_small_page_cache(tmp_path: Path) -> None:
-    """Of a data set larger than the page cache may be, a read is never called warm."""
+    """Of a data set larger than the page cache may be, a read is never called warm.
+
+    What is there before the read makes room for what is read, and storage delivers it again.
+    """
     with limits.throttled(size=600 * MIB) as mounted:
         stand = Stand(tmp_path, mounted.path)
         words = ("-w", "checkpoint-load", "--repeats", "1", "--set", "ranks=2")

@@ -182,6 +182,7 @@ def test_many_repeats(tmp_path: Path) -> None:
     repeats = 150
     with limits.throttled() as mounted:
         stand = Stand(tmp_path, mounted.path)
+        stand.is_forked = False  # what its memory is does not depend on what tests have left
         words = ("-w", "load-4k", "--repeats", str(repeats), "--set", "files=300")
         more = ("--set", "workers=1", "--cache", "as-found")
         process = stand.start("run", stand.target, *words, *more)

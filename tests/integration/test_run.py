@@ -101,6 +101,7 @@ def test_client_is_watched(mounted: Stand) -> None:
 
 
 @pytest.mark.mounts
+@pytest.mark.alone  # others empty all caches meanwhile
 def test_warm_is_warm(mounted: Stand) -> None:
     """With --cache warm every read finds its bytes in the page cache, and the record says so."""
     done = mounted.run(*SMALL, "--cache", "warm")

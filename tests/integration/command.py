@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
@@ -18,7 +18,7 @@ import pytest
 from aibench import cli
 from aibench.model import RunRecord
 from aibench.store import read
-from tests.integration.forked import forked, started
+from tests.integration.forked import exit_status, started
 
 #: Generous: what is bounded in time ends long before.
 LIMIT_S = 60
@@ -82,13 +82,13 @@ class Stand:
 
     def start(self, *arguments: str | Path, **options: Any) -> "subprocess.Popen[str]":
         """Start a command, after the words of a ``prefix``; it is for the caller to end it."""
-        if self._can_fork(options):
-            words, environment, cwd = self._told(arguments, options)
-            process = started(words, environment, cwd)
-            self._sessions.add(process.pid)
-            return process
+        can_fork = self._can_fork(options)
         prefix = options.pop("prefix", ())
         environment = self._environment(options.pop("environment", {}))
+        if can_fork:
+            process = started([str(word) for word in arguments], environment, options.get("cwd"))
+            self._sessions.add(process.pid)
+            return process
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(
             [*prefix, sys.executable, "-m", "aibench", *map(str, arguments)],
@@ -112,22 +112,10 @@ class Stand:
         python = any(name.startswith("PYTHON") for name in told)  # only a new interpreter looks
         return self.is_forked and not python and not options.keys() - {"environment", "cwd"}
 
-    def _told(
-        self, arguments: Sequence[str | Path], options: Mapping[str, Any]
-    ) -> tuple[list[str], dict[str, str], str | Path | None]:
-        """What a forked command is told: arguments, environment, directory."""
-        environment = self._environment(options.get("environment", {}))
-        return [str(word) for word in arguments], environment, options.get("cwd")
-
     def do(self, *arguments: str | Path, **options: Any) -> Done:
         """Run a command to its end."""
-        if not self._can_fork(options):
-            with self.start(*arguments, **options) as process:
-                return finished(process)
-        code, out, err = forked(*self._told(arguments, options), LIMIT_S, self._sessions)
-        if code is None:
-            raise AssertionError(f"did not end in {LIMIT_S} s:\n{out}\n{err}")
-        return Done(code, out, err)
+        with self.start(*arguments, **options) as process:
+            return finished(process)
 
     def ask(self, *arguments: str | Path) -> Done:
         """As `do`, but within this process, where a process is not the point: it starts sooner."""
@@ -141,7 +129,7 @@ class Stand:
             try:
                 cli._main()
             except SystemExit as left:
-                code = left.code if isinstance(left.code, int) else 0 if left.code is None else 1
+                code = exit_status(left)
         said = [stream.buffer.getvalue().decode() for stream in (out, err)]
         return Done(code, *said)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.integration.forked import begun, forked
+from tests.integration.forked import forked, started
 from tests.labs import nfs_truth
 from tests.labs.nfs_probe import CLIENT, EXPORT, MOUNT, control, meet, server_bytes
 
@@ -43,7 +43,7 @@ _LIMIT_S = 240
 
 def aibench(*words: str) -> dict[str, Any]:
     """How aibench ended, and what it printed."""
-    code, out, err = forked(words, os.environ, None, _LIMIT_S, set())
+    code, out, err = forked(words, os.environ, _LIMIT_S)
     return {"code": code, "out": out, "err": err}
 
 
@@ -92,19 +92,20 @@ class Begun:
 
     def __init__(self, *words: str) -> None:
         self.log = Path("/run/log")
-        self.log.write_text("")
         command = ("run", str(MOUNT), *words)
-        self.process = begun(command, os.environ, Path(os.devnull), self.log)
+        with self.log.open("w") as log:
+            self.process = started(command, os.environ, out=subprocess.DEVNULL, err=log)
         if not self.says("epoch 1/", 60):
             self.process.kill()
             raise AssertionError(self.log.read_text())
 
-    def wait(self) -> int | None:
+    def wait(self) -> int:
         """How it ended; killed after a minute."""
-        self.process.join(60)
-        self.process.kill()
-        self.process.join()
-        return self.process.exitcode
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
 
     def says(self, text: str, limit_s: float) -> bool:
         """Whether it says ``text`` within the time."""
@@ -224,6 +225,6 @@ def refuted() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sessions = (whole, hang, removed, clients, limited, slots, refuted)
+    sessions = (whole, hang, removed, late, clients, limited, slots, refuted)
     session = {each.__name__: each for each in sessions}[sys.argv[2]]
     sys.stdout.write(json.dumps(session()) + "\n")

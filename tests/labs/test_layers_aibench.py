@@ -67,7 +67,7 @@ def volume():
 def aibench(name):
     words = {list(LOAD)!r} + ["--repeats", "2", "--cache", "cold", "--results", results + name]
     words = ["run", os.environ["AIBENCH_LAB_MOUNT"], *words]
-    code, _, err = forked(words, os.environ, None, 100, set())
+    code, _, err = forked(words, os.environ, 100)
     assert code == 0, err
 
 

@@ -55,6 +55,7 @@ SESSIONS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("hang", "3"): ("ganesha", {"version": "3"}),
     ("removed", "3"): ("knfsd", {"version": "3", "options": "actimeo=3"}),
     ("removed", "4.2"): ("knfsd", {"version": "4.2", "options": "actimeo=3"}),
+    ("late", "3"): ("ganesha", {"version": "3", "clients": 2}),
     ("clients", "4.2"): ("ganesha", {"version": "4.2", "clients": 2}),
 }
 Begun = Callable[[str, str], Session]
@@ -269,10 +270,10 @@ def test_local_locks_are_named(begun: Begun) -> None:
     assert "not_locked" in [warning.code for warning in record.warnings]
 
 
-def test_names_that_appear_and_go(begun: Begun) -> None:
+@pytest.mark.parametrize(("name", "version"), [("late", "3"), ("clients", "4.2")])
+def test_names_that_appear_and_go(begun: Begun, name: str, version: str) -> None:
     """What another client made or removed meanwhile is met, whatever this kernel remembers."""
-    found = begun("clients", "4.2").found
-    ended = {name: done for each in found for name, done in each.items()}
+    ended = {name: done for found in begun(name, version).found for name, done in found.items()}
     assert "no data" in ended["absent"]["out"] + ended["absent"]["err"]
     for command in ("absent", "second", "clean", "first", "again"):
         assert ended[command]["code"] == 0, ended

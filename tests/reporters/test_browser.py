@@ -21,7 +21,7 @@ from tests import build, past, projecting
 from tests.reporters import hostile, records, together, verdicts
 from tests.sweeping import swept
 
-#: The shell without a screen is the same browser and starts in a third of the time.
+#: The shell without a screen is the same browser and takes less time to start.
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "chrome")
 CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
 pytestmark = [

@@ -75,6 +75,7 @@ def run(
     *,
     cwd: str = ".",
     environment: Mapping[str, str] | None = None,
+    given: bytes = b"",
     timeout_seconds: float | None = None,
     on_output: Callable[[bytes], None] | None = None,
     poll: Callable[[], None] | None = None,
@@ -82,16 +83,17 @@ def run(
 ) -> Finished:
     """Run ``command`` to its end, and leave nothing of it behind.
 
-    ``on_output`` gets standard output as it comes, and then nothing of it is kept. ``poll`` is
-    called ten times a second or more. Both may raise, which ends the program. ``environment`` is
-    added to ours. ``limit`` bounds what is kept of each pipe, in bytes. `WorkerFailed` when the
-    program can't be started or takes longer than ``timeout_seconds``.
+    It reads ``given`` from its standard input, which is a file without a name. ``on_output`` gets
+    standard output as it comes, and then nothing of it is kept. ``poll`` is called ten times a
+    second or more. Both may raise, which ends the program. ``environment`` is added to ours.
+    ``limit`` bounds what is kept of each pipe, in bytes. `WorkerFailed` when the program can't be
+    started or takes longer than ``timeout_seconds``.
     """
     output, errors = _Kept(limit), _Kept(limit)
     child = None
     try:
         with signals_held():
-            child = _start(command, cwd, environment)
+            child = _start(command, cwd, environment, given)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         sinks = ((child.stdout, on_output or output.add), (child.stderr, errors.add))
         for _ in _read_all(child, sinks):
@@ -109,20 +111,23 @@ def run(
 
 
 def _start(
-    command: Sequence[str], cwd: str, environment: Mapping[str, str] | None
+    command: Sequence[str], cwd: str, environment: Mapping[str, str] | None, given: bytes
 ) -> subprocess.Popen[bytes]:
     program = shutil.which(command[0])
     if program is None:
         raise WorkerFailed(f"{command[0]} can't be started: it is not installed")
     guard = [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), cwd]
-    return subprocess.Popen(
-        [*guard, os.path.abspath(program), *command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=None if environment is None else {**os.environ, **environment},
-        start_new_session=True,
-    )
+    with os.fdopen(os.memfd_create("given"), "w+b") as file:
+        file.write(given)
+        file.seek(0)
+        return subprocess.Popen(
+            [*guard, os.path.abspath(program), *command],
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=None if environment is None else {**os.environ, **environment},
+            start_new_session=True,
+        )
 
 
 Sinks = Sequence[tuple[IO[bytes] | None, Callable[[bytes], object]]]

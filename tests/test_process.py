@@ -52,6 +52,12 @@ def test_returns_status_output_and_errors_apart() -> None:
     assert finished.signal_name is None
 
 
+@pytest.mark.parametrize("given", [b"", b"one\n", bytes(range(256)) * 2**12])
+def test_reads_what_it_is_given(given: bytes) -> None:
+    """A program's standard input is what it is given, whole, and then at its end."""
+    assert process.run(["cat"], given=given, limit=2**21).output == given
+
+
 def test_arguments_never_meet_a_shell() -> None:
     """What looks like shell code in an argument stays text."""
     text = "$(touch gone); `id` ${HOME} ' \" \n *"

@@ -100,7 +100,7 @@ class Stand:
     def _environment(self, told: Mapping[str, str]) -> dict[str, str]:
         """The environment of a command, with what a test tells it.
 
-        What it is killed beside, such as a job of fio, stays where tests keep their files.
+        What it is killed beside, such as a plan for its ranks, stays where tests keep their files.
         """
         here = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")}
         own = {"AIBENCH_RESULTS": str(self.results), "TMPDIR": str(self.directory)}

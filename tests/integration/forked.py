@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
@@ -113,6 +114,7 @@ def _command(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # whoever forks may have looked before
     warnings.simplefilter("default")
     warnings.simplefilter("ignore", DeprecationWarning)
     sys.argv = ["aibench", *arguments]

@@ -146,7 +146,10 @@ def measuring(stand: Stand) -> int | None:
     for line in stand.processes():
         words = line.split()
         with suppress(OSError):
-            if words[1] == "fio" and "ioengine=null" not in Path(words[-1]).read_text():
+            if (
+                words[1] == "fio"
+                and "ioengine=null" not in Path(f"/proc/{words[0]}/fd/0").read_text()
+            ):
                 return int(words[0])
     return None
 
@@ -184,11 +187,12 @@ def test_signal_during_fio(with_fio: tuple[Stand, "subprocess.Popen[str]", int])
 
 
 def test_killed_with_fio(with_fio: tuple[Stand, "subprocess.Popen[str]", int]) -> None:
-    """No fio goes on when aibench itself is killed."""
+    """No fio goes on when aibench itself is killed, and its job is in no file that would stay."""
     stand, process, _ = with_fio
     process.kill()
     finished(process)
     assert stand.left_running() == []
+    assert list(stand.directory.glob("aibench-*")) == []
     assert codes(stand.record()) == ["unfinished"]
 
 

@@ -84,24 +84,22 @@ def run(
 
     _found(program)
     splitter = Splitter(job.DIRECTIONS[phase.operation], note)
-    with tempfile.TemporaryDirectory(prefix="aibench-fio-") as directory:
-        path = os.path.join(directory, "job.fio")
-        with open(path, "w", encoding="ascii") as file:
-            file.write(text)
-        finished = process.run(
-            _command(program, phase, path, every),
-            cwd=site.root,
-            environment=_ENVIRONMENT,
-            on_output=splitter.feed,
-            poll=check,
-        )
+    finished = process.run(
+        _command(program, phase, every),
+        cwd=site.root,
+        environment=_ENVIRONMENT,
+        given=text.encode("ascii"),
+        on_output=splitter.feed,
+        poll=check,
+    )
     error = outcome.failure(finished, last[0] if last else None, splitter.notes, phase.name)
     if error is not None:
         raise error
     return finished
 
 
-def _command(program: str, phase: Phase, path: str, every: int) -> list[str]:
+def _command(program: str, phase: Phase, every: int) -> list[str]:
+    """With the job on standard input: whoever is killed leaves no file of it."""
     safe = ["--readonly"] if phase.operation is Operation.READ_BLOCKS else []
     status = f"--status-interval={every // 10**6}ms"
-    return [program, "--output-format=json+", status, "--eta=never", *safe, path]
+    return [program, "--output-format=json+", status, "--eta=never", *safe, "-"]

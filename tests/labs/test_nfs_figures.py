@@ -1,20 +1,16 @@
 """The figures of a real NFS mount, against what was written and read and the latency added."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aibench.insight import why
 from tests.labs import nfs
-from tests.labs.nfs_session import WIRE_MBIT
-from tests.labs.test_nfs_aibench import Session, only
 
 LATENCY_MS = 5
 FILES = 20
 SIZE = 3 * 2**20
-pytestmark = [pytest.mark.mounts, pytest.mark.slow(10), pytest.mark.machine, nfs.requires_nfs()]
+pytestmark = [pytest.mark.mounts, pytest.mark.slow(3), pytest.mark.machine, nfs.requires_nfs()]
 
 PROGRAM = f"""
 import json, os, sys
@@ -104,29 +100,3 @@ def test_times(session: Any) -> None:
         mean_ms = each["round_trip_ns"] / each["operations"] / 1e6
         assert mean_ms >= LATENCY_MS
         assert each["execute_ns"] >= each["round_trip_ns"]
-
-
-def limiter(session: Session, name: str) -> str:
-    """What limited the one sample of a run."""
-    record, sample = session.record(name), only(session, name)
-    found = why(record.phase(sample), sample, record.target, record.environment)
-    return found.limiter
-
-
-@nfs.requires_nfs("ganesha")
-def test_limiter_of_a_slow_wire(tmp_path: Path) -> None:
-    """A slow wire is the server's or the way's, and the network's once its rate is known."""
-    options = {"server": "ganesha", "bandwidth": f"{WIRE_MBIT}mbit"}
-    session = Session(tmp_path, "limited", **options)
-    assert limiter(session, "read") == "server"
-    assert limiter(session, "told") == "network"
-    for name, expected in (("read", False), ("told", True)):
-        warned = {warning.code for warning in only(session, name).warnings}
-        assert ("nic_bound" in warned) is expected
-
-
-@nfs.requires_nfs("ganesha")
-def test_limiter_of_few_slots(tmp_path: Path) -> None:
-    """Where more workers than slots send requests, what they wait for is a slot."""
-    session = Session(tmp_path, "slots", server="ganesha", latency=10)
-    assert limiter(session, "waiting") == "slots"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from errno import EIO
 from importlib.util import find_spec
-from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from mmap import MADV_RANDOM, MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, mmap
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -58,11 +58,9 @@ def cut(path: Path, offsets: Sequence[int], length: int) -> Template:
     spans = list(zip(begins, [*offsets, size], strict=True))
     if any(begin > end for begin, end in spans):
         raise ValueError(f"payloads don't follow each other in {path.name}")
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        literals = tuple(os.pread(fd, end - begin, begin) for begin, end in spans)
-    finally:
-        os.close(fd)
+    with path.open("rb") as file, mmap(file.fileno(), 0, prot=PROT_READ) as whole:
+        whole.madvise(MADV_RANDOM)  # only the pages that have literals
+        literals = tuple(whole[begin:end] for begin, end in spans)
     return Template(size, length, tuple(offsets), literals)
 
 

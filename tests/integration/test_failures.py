@@ -65,6 +65,16 @@ def running(stand: Stand, *arguments: str | Path, **options: Any) -> "subprocess
     return stand.start("run", stand.target, *arguments, **options)
 
 
+@contextmanager
+def standing_still(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """All processes of a run are stopped, and go on afterwards."""
+    os.killpg(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGCONT)
+
+
 @pytest.mark.mounts
 @lab.requires_mounts
 class TestFull:
@@ -100,7 +110,8 @@ class TestFull:
             stand = Stand(tmp_path, mount.path)
             with running(stand, *LARGE) as process:
                 assert eventually(generating(stand))
-                fill(mount.path / "foreign")
+                with standing_still(process):  # or it could be done before there is no space
+                    fill(mount.path / "foreign")
                 done = finished(process)
             failed_well(stand, done, "no_space")
             assert "no space left on the target (ENOSPC) at " in done.err

@@ -39,11 +39,13 @@ LONG = (*("-w", "load-imagenet", "--set", "files=560", "--set", "workers=6", "--
         *("--repeats", "3", "--cache", "cold", "--json"))  # fmt: skip
 _COMMAND = (sys.executable, "-m", "aibench")
 _LIMIT_S = 240
+_LONG_LIMIT_S = 450
+"""For a run of `LONG`, which reads for more than three minutes and has to write before."""
 
 
-def aibench(*words: str) -> dict[str, Any]:
+def aibench(*words: str, limit_s: float = _LIMIT_S) -> dict[str, Any]:
     """How aibench ended, and what it printed."""
-    code, out, err = forked(words, os.environ, _LIMIT_S)
+    code, out, err = forked(words, os.environ, limit_s)
     return {"code": code, "out": out, "err": err}
 
 
@@ -219,7 +221,8 @@ def refuted() -> dict[str, Any]:
     SLOW.mkdir()
     subprocess.run(["mount", "-t", "ext4", "/dev/ubdb", SLOW], check=True)
     files = (f"--claims={sys.argv[1]}/claim.toml", f"--system={sys.argv[1]}/system.toml")
-    found = {"run": aibench("run", str(SLOW), *LONG, *files, "--results", f"{sys.argv[1]}/slow")}
+    words = ("run", str(SLOW), *LONG, *files, "--results", f"{sys.argv[1]}/slow")
+    found = {"run": aibench(*words, limit_s=_LONG_LIMIT_S)}
     subprocess.run(["umount", SLOW], check=True)
     return found
 

@@ -20,6 +20,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, NoReturn
 
+import scipy.special  # noqa: F401 - 0.2 s, when there are intervals to be told
+
 from aibench import cli
 from aibench.definition.claims import shipped_claims
 from aibench.definition.references import shipped_references
@@ -29,6 +31,7 @@ from aibench.definition.workloads import shipped_workloads
 for _name in (
     *("cli.run_command", "cli.running", "cli.concluding", "cli.verify_command"),
     *("cli.clean_command", "generators.load", "generators.checkpoint_save", "generators.metadata"),
+    *("generators.checkpoint_load", "generators.block", "engines.fio", "world.launch"),
     *("formats.plain", "reporters.terminal", "reporters.html", "reporters.console"),
 ):
     import_module(f"aibench.{_name}")

@@ -7,6 +7,7 @@ CONTROL is a JSON file that is read again whenever it was replaced:
 
     {"delay_ms": {"read": 10, "fsync": 25},     each such request waits
      "read_bps": 20e6, "write_bps": 20e6,       bytes per second, all requests together
+     "slack_ms": 200,                           what no request came for in so long comes after that
      "write_burst": {"bytes": 1e9, "bps": 80e6},
                                                 so much goes at that rate first, as into a cache
      "error": {"read": {"errno": "EIO", "rate": 0.1, "after": 100}},
@@ -81,20 +82,21 @@ class Control:
 class Link:
     """A line that carries so many bytes per second, one after the other.
 
-    What it could not carry because an answer left too late, it carries after that.
+    What it could not carry because an answer left too late, or the next request came too late, it
+    carries after that.
     """
 
     def __init__(self) -> None:
         self._free_at = self._late_s = 0.0
         self._lock = threading.Lock()
 
-    def carry(self, count: int, rate: float | None) -> None:
-        """Wait until ``count`` bytes are through."""
+    def carry(self, count: int, rate: float | None, slack_s: float) -> None:
+        """Wait until ``count`` bytes are through; who is later than the slack finds it idle."""
         if not rate:
             return
         with self._lock:
             now = time.monotonic()
-            was_idle = now - self._free_at > self._late_s + _PAUSE_S
+            was_idle = now - self._free_at > self._late_s + slack_s
             self._free_at = (now if was_idle else self._free_at) + count / rate
             wait = self._free_at - now
         if wait > 0:
@@ -143,6 +145,10 @@ class FaultFS(mfusepy.Operations):  # type: ignore[misc]
         rate: float | None = burst["bps"] if within else self._control("write_bps")
         return rate
 
+    def _slack_s(self) -> float:
+        """How long a line waits for the next request before it counts as idle."""
+        return float(self._control("slack_ms", _PAUSE_S * 1e3)) / 1e3
+
     def _grow(self, more: int) -> None:
         """Account for ``more`` bytes; ENOSPC where they don't fit in."""
         with self._lock:
@@ -186,7 +192,7 @@ class FaultFS(mfusepy.Operations):  # type: ignore[misc]
     def read(self, path: str, size: int, offset: int, fh: int) -> bytes:
         self._gate("read")
         data = os.pread(fh, size, offset)
-        self._reading.carry(len(data), self._control("read_bps"))
+        self._reading.carry(len(data), self._control("read_bps"), self._slack_s())
         if len(data) > 1 and self._random.random() < self._control("short_read", 0):
             return data[: len(data) // 2]
         return data
@@ -194,7 +200,7 @@ class FaultFS(mfusepy.Operations):  # type: ignore[misc]
     def write(self, path: str, data: bytes, offset: int, fh: int) -> int:
         self._gate("write")
         self._grow(max(0, offset + len(data) - os.fstat(fh).st_size))
-        self._writing.carry(len(data), self._write_rate(len(data)))
+        self._writing.carry(len(data), self._write_rate(len(data)), self._slack_s())
         return os.pwrite(fh, data, offset)
 
     def truncate(self, path: str, length: int, fh: int | None = None) -> None:

@@ -37,6 +37,24 @@ def test_bandwidth(direct_io: bool) -> None:
 
 
 @pytest.mark.paced
+def test_bandwidth_of_one_who_pauses() -> None:
+    """With slack the line makes up for pauses of who reads, and has its rate; else it is idle."""
+    with faultfs(direct_io=True) as faulty:
+        file = os.open(filled(faulty), os.O_RDONLY)
+        elapsed = {}
+        for slack_ms in (20, 200):
+            faulty.ask(read_bps=RATE, slack_ms=slack_ms)
+            begun = time.monotonic()
+            for part in range(16):
+                os.pread(file, 2**20, part * 2**20)
+                time.sleep(0.04)
+            elapsed[slack_ms] = time.monotonic() - begun
+        os.close(file)
+    assert elapsed[200] == pytest.approx(len(CONTENT) / RATE, rel=0.1)
+    assert elapsed[20] > 1.4 * elapsed[200]
+
+
+@pytest.mark.paced
 @requires_fio
 def test_delay() -> None:
     """Each request takes as much longer as is asked for, within 10 %."""

@@ -171,16 +171,13 @@ def test_a_resume_has_parts(indexing: Indexing, tmp_path: Path) -> None:
     for each in (files, dataset.population):
         write(tmp_path, each)
     phase = loading(files, Resume(dataset=dataset))
-    between = []
-    for _ in range(5):  # what else this machine does comes between the parts now and then
-        measured = run(phase, tmp_path)
-        timers = measured.timers
-        assert set(timers) == {"checkpoint", "index", "first_batch", "resume"}
-        assert max(timers.values()) == timers["resume"] <= measured.elapsed_ns
-        between.append(2 * timers["resume"] - sum(timers.values()))
-        if between[-1] <= 10**7:
-            break
-    assert min(between) <= 10**7
+    measured = run(phase, tmp_path)
+    timers = measured.timers
+    assert set(timers) == {"checkpoint", "index", "first_batch", "resume"}
+    assert max(timers.values()) == timers["resume"] <= measured.elapsed_ns
+    assert (
+        timers["resume"] <= timers["checkpoint"] + timers["index"] + timers["first_batch"] + 10**7
+    )
     assert measured.operations == SHARDS
     index = 2 * 2 * size_of(dataset.population, 0, ".idx") if indexing is Indexing.READ else 0
     batches = 2 * 7 * (202 if indexing is Indexing.READ else 1000)

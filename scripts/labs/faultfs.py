@@ -39,7 +39,7 @@ from typing import Any
 
 import mfusepy  # type: ignore[import-untyped]
 
-_PAUSE_S = 0.02
+_SLACK_MS = 20
 """So long a program takes at most from one answer to its next request, while it goes on."""
 _POLL_S = 0.01
 _STAT = ("mode", "nlink", "uid", "gid", "size", "blocks", "ino")
@@ -147,7 +147,7 @@ class FaultFS(mfusepy.Operations):  # type: ignore[misc]
 
     def _slack_s(self) -> float:
         """How long a line waits for the next request before it counts as idle."""
-        return float(self._control("slack_ms", _PAUSE_S * 1e3)) / 1e3
+        return float(self._control("slack_ms", _SLACK_MS)) / 1e3
 
     def _grow(self, more: int) -> None:
         """Account for ``more`` bytes; ENOSPC where they don't fit in."""

@@ -25,7 +25,7 @@ def filled(faulty: Faulty, size: int = len(CONTENT)) -> Path:
     return faulty.path / "file"
 
 
-@pytest.mark.paced
+@pytest.mark.alone
 @pytest.mark.parametrize("direct_io", [False, True])
 def test_bandwidth(direct_io: bool) -> None:
     """Reading and writing go at the rates that are asked for, within 3 %."""

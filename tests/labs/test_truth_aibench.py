@@ -84,7 +84,7 @@ def test_latencies(tmp_path: Path) -> None:
     assert opens.total_ns / opens.count == pytest.approx(DELAY_MS["open"] * 1e6, rel=0.1)
 
 
-@pytest.mark.paced
+@pytest.mark.alone
 @unless(faults.missing())
 def test_device_is_the_limit(tmp_path: Path) -> None:
     """Where a device is slower than its readers, the device is named as what limited them.
@@ -104,7 +104,7 @@ def test_device_is_the_limit(tmp_path: Path) -> None:
     assert found.limiter == "device", found
 
 
-@pytest.mark.paced
+@pytest.mark.alone
 @unless(faults.missing())
 def test_latency_is_the_limit(tmp_path: Path) -> None:
     """Where one worker waits for one slow open after the other, that is named."""
@@ -147,7 +147,7 @@ def test_harness_is_the_limit(tmp_path: Path) -> None:
     pytest.fail(f"it was never the harness, but {found}")
 
 
-@pytest.mark.paced
+@pytest.mark.alone
 @unless(faults.missing())
 def test_unknown_is_said(tmp_path: Path) -> None:
     """Where several workers wait for a filesystem that tells nothing, what limits is not known."""

@@ -166,7 +166,12 @@ def exchange() -> dict[str, Any]:
     return {"client": CLIENT, "other": other, "listed": listed, "host": os.uname().nodename}
 
 
-_ALL = (mountinfo, bandwidth, latency, stopped, hung, stale, exchange)
+def registers() -> str:
+    """What the program of ``registers.c`` says, which the environment names."""
+    return run(os.environ["AIBENCH_LAB_REGISTERS"])
+
+
+_ALL = (mountinfo, bandwidth, latency, stopped, hung, stale, exchange, registers)
 CHECKS = {check.__name__: check for check in _ALL}
 
 if __name__ == "__main__":

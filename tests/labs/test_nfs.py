@@ -26,14 +26,25 @@ SOFT = "soft,timeo=10,retrans=1"
 pytestmark = [pytest.mark.mounts, pytest.mark.slow, pytest.mark.machine]
 
 
-@pytest.fixture(scope="module", params=["3", "4.0", "4.2"])
-def local(request: pytest.FixtureRequest) -> tuple[str, Done]:
-    """A version, and what was found with client and server in one machine."""
+@pytest.fixture(scope="module")
+def registers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program that says whether vector registers are kept."""
     if lacking := nfs.missing():
         pytest.skip(lacking)
-    checks = ["mountinfo", "latency", "stale"]
+    program = tmp_path_factory.mktemp("registers") / "registers"
+    source = Path(__file__).with_name("registers.c")
+    subprocess.run(["gcc", "-O2", "-Wall", "-Werror", "-o", program, source], check=True)
+    return program
+
+
+@pytest.fixture(scope="module", params=["3", "4.0", "4.2"])
+def local(request: pytest.FixtureRequest, registers: Path) -> tuple[str, Done]:
+    """A version, and what was found with client and server in one machine."""
+    checks = ["mountinfo", "latency", "stale", "registers"]
     options = {"version": request.param, "latency": LATENCY_MS, "options": "acregmin=1"}
-    return request.param, nfs.probed(*checks, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIBENCH_LAB_REGISTERS", str(registers))
+        return request.param, nfs.probed(*checks, **options)
 
 
 def test_version_and_options(local: tuple[str, Done]) -> None:
@@ -55,6 +66,12 @@ def test_latency(local: tuple[str, Done]) -> None:
 def test_stale(local: tuple[str, Done]) -> None:
     """A directory that was removed on the server is stale for a client that holds it open."""
     assert local[1].json["stale"] == {"before": "", "after": "ESTALE"}
+
+
+def test_registers(local: tuple[str, Done], registers: Path) -> None:
+    """A process in the machine finds in its vector registers what it left there, as outside."""
+    outside = subprocess.run([registers], capture_output=True, text=True, check=True).stdout
+    assert local[1].json["registers"] == outside == "2000 of 2000\n" * 2
 
 
 @pytest.mark.paced

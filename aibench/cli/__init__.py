@@ -3,6 +3,7 @@
 A command is imported when it is called, so that ``aibench --help`` costs little more than click.
 """
 
+import atexit
 import gc
 import os
 import sys
@@ -118,6 +119,7 @@ def main() -> None:
 def _begun(body: Callable[..., None], *given: "World") -> None:
     """Run ``body`` in a process of its own, which looks for garbage less often than is usual."""
     gc.set_threshold(_GARBAGE)
+    atexit.register(gc.freeze)  # a process that ends needs no look at all that it made
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no threads before workers are forked
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for them all over
     body(*given)

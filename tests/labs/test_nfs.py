@@ -74,8 +74,13 @@ def test_registers(local: tuple[str, Done], registers: Path) -> None:
     assert local[1].json["registers"] == outside == "2000 of 2000\n" * 2
 
 
-@pytest.mark.paced
-@pytest.mark.parametrize("server", ["knfsd", "ganesha"])
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param("knfsd", marks=pytest.mark.paced),
+        pytest.param("ganesha", marks=pytest.mark.alone),  # client and server both compute
+    ],
+)
 def test_bandwidth(server: str) -> None:
     """Reads and writes of dd come at the bandwidth that the lab promises, within 3 %.
 

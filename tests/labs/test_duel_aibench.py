@@ -87,6 +87,7 @@ def test_ten_percent_less_is_found_and_one_percent_is_not_claimed(
         assert found["ratio"] == pytest.approx(1 / share, rel=0.04)
 
 
+@pytest.mark.paced
 @unless(lab.missing_throttle())
 def test_a_limit_of_the_client_is_no_verdict_on_storage(tmp_path: Path) -> None:
     """Without --accept, devices that a control group holds back are not told apart by rate."""

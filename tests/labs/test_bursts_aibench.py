@@ -41,7 +41,7 @@ def judged(record: RunRecord, sample: Sample) -> Steadiness:
     return found
 
 
-@pytest.mark.paced
+@pytest.mark.alone
 @unless(faults.missing())
 def test_the_cliff_of_the_lab() -> None:
     """As dd sees it, so many bytes go at the rate of the burst, and all others at the other one."""

@@ -1,4 +1,4 @@
-"""What holds for all tests: the longest come first, and hypothesis measures no time."""
+"""What holds for all tests: their order, their memory and directories; hypothesis has no clock."""
 
 import ctypes
 import gc

@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def _begun(body: Callable[..., None], *given: "World") -> None:
-    """Run ``body`` in a process of its own, which looks for garbage less often than is usual."""
+    """Run ``body`` in a process that looks for garbage less than is usual, and not at its end."""
     gc.set_threshold(_GARBAGE)
     atexit.register(gc.freeze)  # a process that ends needs no look at all that it made
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no threads before workers are forked

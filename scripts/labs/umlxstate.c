@@ -37,6 +37,11 @@ static struct {
 	char bytes[LARGEST];
 } known;
 
+static int is_state(void *type, const struct iovec *moved)
+{
+	return type == STATE && moved->iov_len <= sizeof known.bytes;
+}
+
 static long put(long pid)
 {
 	static char whole[LARGEST] __attribute__((aligned(64)));
@@ -57,11 +62,10 @@ static long put(long pid)
 
 static void keep(long pid, const struct iovec *state, int due)
 {
-	known.pid = state->iov_len <= sizeof known.bytes ? pid : 0;
+	known.pid = pid;
 	known.due = due;
 	known.length = state->iov_len;
-	if (known.pid)
-		memcpy(known.bytes, state->iov_base, state->iov_len);
+	memcpy(known.bytes, state->iov_base, state->iov_len);
 }
 
 static long get_state(long pid, struct iovec *into)
@@ -79,10 +83,6 @@ static long get_state(long pid, struct iovec *into)
 
 static long set_state(long pid, const struct iovec *given)
 {
-	if (given->iov_len > sizeof known.bytes) {
-		errno = EINVAL;
-		return -1;
-	}
 	if (known.pid != pid || known.length > given->iov_len ||
 	    memcmp(known.bytes, given->iov_base, known.length))
 		keep(pid, given, 1);
@@ -119,11 +119,11 @@ long ptrace(enum __ptrace_request request, ...)
 	}
 	switch (request) {
 	case PTRACE_GETREGSET:
-		if (address == STATE)
+		if (is_state(address, data))
 			return get_state(pid, data);
 		break;
 	case PTRACE_SETREGSET:
-		if (address == STATE)
+		if (is_state(address, data))
 			return set_state(pid, data);
 		break;
 	case PTRACE_PEEKTEXT:
